@@ -1,0 +1,1 @@
+"""The rules as plain values: facts in, decision out. No Flask, no clock, no I/O."""

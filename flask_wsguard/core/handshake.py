@@ -1,0 +1,237 @@
+"""A WebSocket handshake: facts in, Accepted or Refused out. Nothing is upgraded before this.
+
+``judge`` walks CHECKS in order: cheap before dear, hostile before honest. Each check knows one
+reason to refuse (the upgrade's form and the credentials' authenticity name several faults of one
+kind). The order is part of the contract: a refusal names the first thing that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import source
+from .case import Case, Expected, Handshake, Protected, Public
+from .refusals import Refusal, Refused
+from .tickets import Ticket, bind
+from .upgrade import fault_of
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A yes. ``ticket`` is None on public routes."""
+
+    ticket: Ticket | None
+
+
+Check = Callable[[Case], Refused | None]
+
+
+def judge(
+    handshake: Handshake,
+    *,
+    expected: Expected,
+    now: float,
+    checks: tuple[Check, ...] | None = None,
+) -> Accepted | Refused:
+    """Decide on a handshake at Unix time ``now``.
+
+    ``checks`` exists for tests and teaching: CHECKS with one left out shows what that one
+    carries. Nothing that serves requests may pass it.
+    """
+    case = Case(handshake, expected, now)
+    public = isinstance(handshake.mark, Public)
+    for check in CHECKS if checks is None else checks:
+        if public and check in _OF_CREDENTIALS:
+            continue
+        if refused := check(case):
+            return refused
+    return Accepted(None if public else case.ticket)
+
+
+def route_is_marked(case: Case) -> Refused | None:
+    """Deny by default: a route somebody forgot, or whose mark a decorator lost."""
+    return Refused(Refusal.UNGUARDED_ROUTE) if case.handshake.mark is None else None
+
+
+def upgrade_is_well_formed(case: Case) -> Refused | None:
+    """Keep out what would raise inside the WebSocket library, after our last word."""
+    if case.handshake.upgrade is None or not (fault := fault_of(case.handshake.upgrade)):
+        return None
+    return Refused(Refusal.MALFORMED_UPGRADE, fault.text, fault.status)
+
+
+def transport_is_secure(case: Case) -> Refused | None:
+    """Refuse plain http except between loopback and loopback."""
+    return source.refuse_transport(case.handshake.source, case.expected.rules)
+
+
+def origin_is_present(case: Case) -> Refused | None:
+    """Refuse a handshake without Origin."""
+    if _any_origin(case):
+        return None
+    return source.refuse_missing_origin(case.handshake.source, case.expected.rules)
+
+
+def origin_is_allowed(case: Case) -> Refused | None:
+    """Refuse every Origin that is not exactly one allowed origin."""
+    if _any_origin(case):
+        return None
+    return source.refuse_foreign_origin(case.handshake.source, case.expected.rules)
+
+
+def fetch_is_same_site(case: Case) -> Refused | None:
+    """Refuse what the browser itself calls foreign."""
+    if _any_origin(case):
+        return None
+    public = isinstance(case.handshake.mark, Public)
+    return source.refuse_cross_site(case.handshake.source, case.expected.rules, public=public)
+
+
+def token_is_present(case: Case) -> Refused | None:
+    """Refuse a handshake without the CSRF token: any page can open one."""
+    return None if case.handshake.tokens else Refused(Refusal.TOKEN_MISSING)
+
+
+def token_is_authentic(case: Case) -> Refused | None:
+    """Refuse two tokens, another spelling, a wrong MAC, and a token from the future."""
+    tokens = case.handshake.tokens
+    if len(tokens) != 1:
+        return Refused(Refusal.TOKEN_INVALID, f"{len(tokens)} tokens")
+    if not case.expected.keys.verifies_token(tokens[0]) or not (token := case.token):
+        return Refused(Refusal.TOKEN_INVALID, "not signed here")
+    if early := _early(token.issued_at, case):
+        return Refused(Refusal.TOKEN_INVALID, early)
+    return None
+
+
+def token_is_fresh(case: Case) -> Refused | None:
+    """Refuse a token whose time is over."""
+    if (token := case.token) and (late := _late(token.expires_at, case)):
+        return Refused(Refusal.TOKEN_EXPIRED, late)
+    return None
+
+
+def ticket_is_present(case: Case) -> Refused | None:
+    """Refuse a token whose cookie did not come along: a token alone is worth nothing."""
+    return None if case.ticket_texts else Refused(Refusal.TICKET_MISSING)
+
+
+def ticket_is_authentic(case: Case) -> Refused | None:
+    """Refuse two cookies of one name, a wrong MAC, another type, and the future."""
+    texts = case.ticket_texts
+    if len(texts) != 1:
+        return Refused(Refusal.TICKET_INVALID, f"{len(texts)} cookies of one name")
+    if not case.expected.keys.verifies_ticket(texts[0]) or not (ticket := case.ticket):
+        return Refused(Refusal.TICKET_INVALID, "not signed here")
+    if early := _early(ticket.issued_at, case):
+        return Refused(Refusal.TICKET_INVALID, early)
+    return None
+
+
+def ticket_is_fresh(case: Case) -> Refused | None:
+    """Refuse a ticket whose time is over; the browser may have kept the cookie."""
+    if (ticket := case.ticket) and (late := _late(ticket.expires_at, case)):
+        return Refused(Refusal.TICKET_EXPIRED, late)
+    return None
+
+
+def token_names_ticket(case: Case) -> Refused | None:
+    """Refuse a ticket under another ticket's name: a planted one would lock a user out."""
+    token, ticket = case.token, case.ticket
+    if token and ticket and token.sub == ticket.id:
+        return None
+    return Refused(Refusal.TICKET_MISMATCH)
+
+
+def path_is_bound(case: Case) -> Refused | None:
+    """Refuse replay on another path or host, byte for byte, in either half."""
+    own, token, ticket = case.handshake.source.own, case.token, case.ticket
+    here = bind(own.netloc, case.handshake.path) if own else None
+    if token and ticket and token.binding == ticket.binding == here:
+        return None
+    return Refused(Refusal.PATH_MISMATCH)
+
+
+def scopes_are_held(case: Case) -> Refused | None:
+    """Refuse a ticket that lacks a scope which the route demands; it needs all of them."""
+    mark, ticket = case.handshake.mark, case.ticket
+    if not isinstance(mark, Protected) or not mark.scopes:
+        return None
+    missing = mark.scopes - (ticket.scopes if ticket else frozenset())
+    return Refused(Refusal.SCOPE_MISSING, ", ".join(sorted(missing))) if missing else None
+
+
+def session_is_undisputed(case: Case) -> Refused | None:
+    """Refuse when several session cookies disagree: a sibling planted one."""
+    if case.session and case.session.disputed:
+        return Refused(Refusal.USER_CHANGED, "several session cookies disagree")
+    return None
+
+
+def session_is_alive(case: Case) -> Refused | None:
+    """Refuse when nobody is logged in any more, or with the cookie of a recorded logout."""
+    if case.session and (case.session.user_id is None or case.session.ended):
+        return Refused(Refusal.SESSION_ENDED, "logged out")
+    return None
+
+
+def session_is_of_user(case: Case) -> Refused | None:
+    """Refuse when the browser changed user, or a planted session says that it did."""
+    session, ticket = case.session, case.ticket
+    if session and ticket and session.user_id != ticket.user_id:
+        return Refused(Refusal.USER_CHANGED)
+    return None
+
+
+def session_is_same(case: Case) -> Refused | None:
+    """Refuse when the login that asked for the ticket was replaced by another of its user."""
+    session, ticket, keys = case.session, case.ticket, case.expected.keys
+    if session and ticket and not keys.same_session(ticket.session, ticket.user_id, session.nonce):
+        return Refused(Refusal.SESSION_ENDED, "another login of the same user")
+    return None
+
+
+CHECKS: tuple[Check, ...] = (
+    route_is_marked,
+    upgrade_is_well_formed,
+    transport_is_secure,
+    origin_is_present,
+    origin_is_allowed,
+    fetch_is_same_site,
+    token_is_present,
+    token_is_authentic,
+    token_is_fresh,
+    ticket_is_present,
+    ticket_is_authentic,
+    ticket_is_fresh,
+    token_names_ticket,
+    path_is_bound,
+    scopes_are_held,
+    session_is_undisputed,
+    session_is_alive,
+    session_is_of_user,
+    session_is_same,
+)
+_OF_CREDENTIALS = frozenset(CHECKS[CHECKS.index(token_is_present) :])
+
+
+def _any_origin(case: Case) -> bool:
+    mark = case.handshake.mark
+    return isinstance(mark, Public) and mark.any_origin
+
+
+def _early(issued_at: int, case: Case) -> str:
+    """Say by how much a credential comes from the future, beyond the skew; else nothing."""
+    ahead = issued_at - case.now
+    return f"issued {ahead:.0f} s in the future: compare clocks" if ahead > _skew(case) else ""
+
+
+def _late(expires_at: int, case: Case) -> str:
+    """Say by how much a credential is over, beyond the skew; else nothing."""
+    late = case.now - expires_at
+    return f"over for {late:.0f} s" if late >= _skew(case) else ""
+
+
+def _skew(case: Case) -> float:
+    return case.expected.clock_skew

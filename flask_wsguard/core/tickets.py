@@ -1,0 +1,217 @@
+"""Ticket and token: mint and read. The only door to itsdangerous.
+
+A *ticket* is the cookie: it names the user and carries the scopes. A *token* is the CSRF token:
+its ``sub`` is the id of the one ticket it belongs to. Both are texts of the form
+``type+version . fields . signature``; the signature is HMAC-SHA256 under a key that only
+this type uses, and it covers everything before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from itsdangerous import BadSignature, Signer
+from itsdangerous.signer import SigningAlgorithm
+
+LONGEST_TICKET = 1024
+"""Bytes of a ticket's text. Browsers drop a cookie over 4,096 without a word; 1,024 leaves room
+for the tickets of other tabs."""
+
+_ID = r"[A-Za-z0-9_-]{22}"
+_SECONDS = r"[1-9][0-9]{0,11}"
+# 32 bytes are 43 letters whose last two bits are zero. base64 decoders ignore those bits and
+# foreign bytes, which would give one token many spellings: only the one written here is read.
+_SIGNATURE = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
+_TOKEN = re.compile(rf"t1\.({_ID})\.({_SECONDS})\.({_SECONDS})\.({_ID})\.{_SIGNATURE}", re.ASCII)
+_TICKET = re.compile(rf"k1\.([A-Za-z0-9_-]+)\.{_SIGNATURE}", re.ASCII)
+
+
+class TicketTooLarge(ValueError):
+    """The site gave a user more scopes, or a longer id, than a cookie can carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token says. ``sub`` is the ticket's id; times are Unix seconds."""
+
+    sub: str
+    binding: str
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a ticket says.
+
+    ``binding`` is the digest of host and path (see :func:`bind`), ``session`` the fingerprint
+    of the login session, empty for a credential that cannot travel on a handshake. Times are
+    Unix seconds.
+    """
+
+    id: str
+    user_id: str
+    scopes: frozenset[str]
+    binding: str
+    session: str
+    issued_at: int
+    expires_at: int
+
+
+def new_id() -> str:
+    """Return a fresh ticket id: 128 random bits as 22 letters."""
+    return secrets.token_urlsafe(16)
+
+
+def bind(host: str, path: str) -> str:
+    """Return the digest that ties a ticket to one canonical host and one path, as 22 letters.
+
+    A digest, because a path may be long and is the visitor's: it must not be able to outgrow
+    the cookie.
+    """
+    return _letters(hashlib.sha256(f"{host}\n{path}".encode("utf-8", "surrogateescape")).digest())
+
+
+def subject(host: str, user_id: str) -> str:
+    """Return an opaque word that is stable per user and host, so that a page sees a change."""
+    return _letters(hashlib.sha256(f"wsguard\n{host}\n{user_id}".encode()).digest())
+
+
+class _Sha256(SigningAlgorithm):
+    """One-shot HMAC-SHA256: ``hmac.digest`` costs a third of the ``hmac.new`` object."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return hmac.digest(key, value, "sha256")
+
+
+class Keys:
+    """All keys of a site, derived once: the newest signs, every one verifies."""
+
+    __slots__ = ("_session_keys", "_tickets", "_tokens")
+
+    def __init__(self, secret_keys: Sequence[str | bytes]) -> None:
+        """Derive from the site's secrets, newest first. Raises ValueError when there is none."""
+        if not secret_keys or not all(secret_keys):
+            raise ValueError("a secret key is empty")
+        self._tickets = _signer(secret_keys, "flask-wsguard.ticket")
+        self._tokens = _signer(secret_keys, "flask-wsguard.token")
+        self._session_keys = _derive(secret_keys, "flask-wsguard.session")
+
+    def mint_token(self, token: Token) -> str:
+        """Return the signed text of a token: URL-safe ASCII, about 115 letters."""
+        text = f"t1.{token.sub}.{token.issued_at}.{token.expires_at}.{token.binding}"
+        return self._tokens.sign(text).decode("ascii")
+
+    def mint_ticket(self, ticket: Ticket) -> str:
+        """Return the signed text of a ticket. Raises TicketTooLarge over LONGEST_TICKET bytes."""
+        fields = [
+            ticket.id,
+            ticket.user_id,
+            sorted(ticket.scopes),
+            ticket.binding,
+            ticket.session,
+            ticket.issued_at,
+            ticket.expires_at,
+        ]
+        payload = json.dumps(fields, separators=(",", ":")).encode("ascii")
+        text = self._tickets.sign(b"k1." + urlsafe_b64encode(payload).rstrip(b"=")).decode("ascii")
+        if len(text) > LONGEST_TICKET:
+            raise TicketTooLarge(
+                f"the ticket of user {ticket.user_id!r} with {len(ticket.scopes)} scopes takes "
+                f"{len(text)} bytes, the limit is {LONGEST_TICKET}: let scopes_loader return "
+                "fewer or shorter scopes"
+            )
+        return text
+
+    def verifies_token(self, text: str) -> bool:
+        """Tell whether this site signed the text as a token."""
+        return _verifies(self._tokens, text)
+
+    def verifies_ticket(self, text: str) -> bool:
+        """Tell whether this site signed the text as a ticket."""
+        return len(text) <= LONGEST_TICKET and _verifies(self._tickets, text)
+
+    def fingerprint(self, user_id: str, session: str | None) -> str:
+        """Return what a ticket says of the session: an HMAC of user and session nonce.
+
+        Without a nonce it is per user, and never equal to one with a nonce.
+        """
+        return _fingerprint(self._session_keys[0], user_id, session)
+
+    def same_session(self, fingerprint: str, user_id: str, session: str | None) -> bool:
+        """Tell whether a ticket's fingerprint is of this user and session, under any key."""
+        return any(
+            hmac.compare_digest(fingerprint.encode(), _fingerprint(key, user_id, session).encode())
+            for key in self._session_keys
+        )
+
+
+def read_token(text: str) -> Token | None:
+    """Parse a token's text, strictly and *without* verifying it; None for anything else."""
+    if not (found := _TOKEN.fullmatch(text)):
+        return None
+    sub, issued_at, expires_at, binding = found.groups()
+    return Token(sub, binding, int(issued_at), int(expires_at))
+
+
+def read_ticket(text: str) -> Ticket | None:
+    """Parse a ticket's text, strictly and *without* verifying it; None for anything else."""
+    if len(text) > LONGEST_TICKET or not (found := _TICKET.fullmatch(text)):
+        return None
+    encoded = found[1]
+    try:
+        fields = json.loads(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    except (ValueError, RecursionError):
+        return None
+    return _ticket_of(fields)
+
+
+def _ticket_of(fields: Any) -> Ticket | None:
+    """Build a ticket from parsed JSON when every field has its type, else None."""
+    match fields:
+        case [str(id_), str(user_id), list(scopes), str(binding), str(session), int(iat), int(exp)]:
+            if all(type(scope) is str for scope in scopes) and type(iat) is type(exp) is int:
+                return Ticket(id_, user_id, frozenset(scopes), binding, session, iat, exp)
+    return None
+
+
+def _signer(secret_keys: Iterable[str | bytes], salt: str) -> Signer:
+    # itsdangerous takes the oldest key first and signs with the last.
+    derived = list(reversed(_derive(secret_keys, salt)))
+    return Signer(derived, sep=".", key_derivation="none", algorithm=_Sha256())
+
+
+def _derive(secret_keys: Iterable[str | bytes], salt: str) -> list[bytes]:
+    """Derive one key for each secret, once: deriving at each call is most of Signer's cost."""
+    return [
+        Signer(key, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256).derive_key()
+        for key in secret_keys
+    ]
+
+
+def _verifies(signer: Signer, text: str) -> bool:
+    try:
+        signer.unsign(text.encode("ascii"))
+    except (BadSignature, UnicodeEncodeError):
+        return False
+    return True
+
+
+def _fingerprint(key: bytes, user_id: str, session: str | None) -> str:
+    # The length keeps ("ab", "c") and ("a", "bc") apart.
+    kind = "user" if session is None else "session"
+    message = f"{kind}\n{len(user_id)}\n{user_id}\n{session or ''}"
+    return _letters(hmac.digest(key, message.encode("utf-8", "surrogatepass"), "sha256"))
+
+
+def _letters(digest: bytes) -> str:
+    """Return the first 128 bits of a digest as 22 URL-safe letters."""
+    return urlsafe_b64encode(digest[:16]).rstrip(b"=").decode("ascii")

@@ -1,0 +1,97 @@
+"""What a well-formed WebSocket upgrade is (RFC 6455 section 4.2.1, RFC 7692).
+
+The WebSocket library parses the request only after our last word, and an exception there is a
+500 and a traceback for whoever sends garbage. So everything on which it would raise ends here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_KEY = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
+_OFFER = re.compile(
+    r"\s*permessage-deflate\s*(?:;\s*(?:(?:server|client)_no_context_takeover|"
+    r"(?:server|client)_max_window_bits(?:\s*=\s*[0-9]{1,2})?)\s*)*",
+    re.ASCII,
+)
+# What the library's HTTP parser takes for a header name and forbids in a value.
+_NAMES = re.compile(r"(?:[-!#$%&'*+.^_`|~0-9A-Za-z]+ )*", re.ASCII)
+_FORBIDDEN = re.compile(r"[\x00\n\r\x0b\x0c]")
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """The request line and headers of an upgrade, as they came; None where absent.
+
+    ``names`` are the names of all headers, a space behind each; ``values`` all their values,
+    joined by spaces.
+    """
+
+    method: str
+    protocol: str
+    host: str | None
+    connection: str | None
+    upgrade: str | None
+    key: str | None
+    version: str | None
+    subprotocols: str | None
+    extensions: str | None
+    has_body: bool
+    names: str
+    values: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a request is no upgrade, and the status to answer with."""
+
+    text: str
+    status: int = 400
+
+
+def fault_of(request: Upgrade) -> Fault | None:
+    """Return the first fault of an upgrade request, None when it is well formed."""
+    if request.method != "GET" or request.protocol != "HTTP/1.1":
+        return Fault("an upgrade is a GET of HTTP/1.1")
+    if request.has_body:
+        return Fault("an upgrade has no body")
+    # IE 11 writes `Upgrade: Websocket`.
+    if (request.upgrade or "").lower() != "websocket":
+        return Fault("Upgrade is not websocket")
+    connection = request.connection or ""
+    if "upgrade" not in {part.strip().lower() for part in connection.split(",")}:
+        return Fault("Connection does not say upgrade")
+    if request.version != "13":
+        return Fault("Sec-WebSocket-Version is not 13", 426 if request.version else 400)
+    if not request.key or not _KEY.fullmatch(request.key):
+        return Fault("Sec-WebSocket-Key is not 16 bytes in base64")
+    if not _is_decodable(request.host):
+        return Fault("Host is missing or not a host name")
+    for value in (connection, request.subprotocols, request.extensions):
+        if value and not value.isascii():
+            return Fault("a header that must be ASCII is not")
+    if not _NAMES.fullmatch(request.names) or _FORBIDDEN.search(request.values):
+        return Fault("a header has a name or a byte that HTTP forbids")
+    if request.extensions and not _are_sound(request.extensions):
+        return Fault("a permessage-deflate offer that RFC 7692 forbids")
+    return None
+
+
+def _is_decodable(host: str | None) -> bool:
+    if not host or not host.isascii():
+        return False
+    try:
+        host.encode("ascii").decode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
+def _are_sound(extensions: str) -> bool:
+    """Tell whether every permessage-deflate offer parses; other extensions are ignored."""
+    return all(
+        _OFFER.fullmatch(offer)
+        for offer in extensions.split(",")
+        if offer.strip().lower().startswith("permessage-deflate")
+    )

@@ -1,0 +1,107 @@
+"""A WSGI request becomes the facts that core judges. No rule stands here."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from .core.case import Handshake, Mark
+from .core.origins import Origin
+from .core.preauth import PreauthRequest, origin_or_referer
+from .core.source import Source
+from .core.upgrade import Upgrade
+
+Environ = dict[str, Any]
+
+_SCHEMES = {"ws": "http", "wss": "https"}
+
+
+def handshake_of(
+    environ: Environ, mark: Mark | None, *, token_param: str, path: str, upgrade: bool
+) -> Handshake:
+    """Return the facts of a request at ``path`` (see :func:`bound_path`).
+
+    ``upgrade`` says whether it is to be upgraded by us, so that its form is a fact too.
+    """
+    return Handshake(
+        mark=mark,
+        upgrade=upgrade_of(environ) if upgrade else None,
+        source=source_of(environ, environ.get("HTTP_ORIGIN")),
+        path=path,
+        tokens=tokens_of(environ.get("QUERY_STRING", ""), token_param),
+        cookies=environ.get("HTTP_COOKIE", ""),
+    )
+
+
+def preauth_of(environ: Environ) -> PreauthRequest:
+    """Return the facts of a preauth request, the Referer standing in for an absent Origin."""
+    origin = origin_or_referer(environ.get("HTTP_ORIGIN"), environ.get("HTTP_REFERER"))
+    length = environ.get("CONTENT_LENGTH") or "0"
+    return PreauthRequest(
+        method=environ["REQUEST_METHOD"],
+        content_type=environ.get("CONTENT_TYPE", ""),
+        length=int(length) if length.isdecimal() and length.isascii() else 0,
+        source=source_of(environ, origin),
+    )
+
+
+def source_of(environ: Environ, origin: str | None) -> Source:
+    """Return where a request comes from; ``origin`` is its Origin or what stands in for it."""
+    return Source(
+        own=own_origin(environ),
+        origin=origin,
+        page=None if origin is None else Origin.parse(origin),
+        fetch_site=environ.get("HTTP_SEC_FETCH_SITE"),
+        fetch_metadata=any(key.startswith("HTTP_SEC_FETCH_") for key in environ),
+    )
+
+
+def own_origin(environ: Environ) -> Origin | None:
+    """Return the origin of the request itself, None without a usable Host."""
+    scheme: str = environ["wsgi.url_scheme"]
+    return Origin.of_request(_SCHEMES.get(scheme, scheme), environ.get("HTTP_HOST", ""))
+
+
+def upgrade_of(environ: Environ) -> Upgrade:
+    """Return the headers on which an upgrade stands or falls."""
+    headers = {key[5:]: value for key, value in environ.items() if key.startswith("HTTP_")}
+    get = headers.get
+    return Upgrade(
+        method=environ["REQUEST_METHOD"],
+        protocol=environ.get("SERVER_PROTOCOL", ""),
+        host=get("HOST"),
+        connection=get("CONNECTION"),
+        upgrade=get("UPGRADE"),
+        key=get("SEC_WEBSOCKET_KEY"),
+        version=get("SEC_WEBSOCKET_VERSION"),
+        subprotocols=get("SEC_WEBSOCKET_PROTOCOL"),
+        extensions=get("SEC_WEBSOCKET_EXTENSIONS"),
+        has_body=(
+            environ.get("CONTENT_LENGTH", "") not in {"", "0"}
+            or "CONTENT_LENGTH" in headers
+            or "TRANSFER_ENCODING" in headers
+        ),
+        names="".join(f"{name} " for name in headers),
+        values=" ".join(headers.values()),
+    )
+
+
+def prefix_of(environ: Environ) -> str:
+    """Return what the app is mounted under, as WSGI spells it: no slash at the end."""
+    prefix: str = environ.get("SCRIPT_NAME", "")
+    return prefix.rstrip("/")
+
+
+def bound_path(environ: Environ) -> str:
+    """Return prefix and path byte for byte, as WSGI spells them: decoded once, in latin-1."""
+    path: str = environ.get("PATH_INFO", "")
+    return prefix_of(environ) + path
+
+
+def tokens_of(query: str, param: str) -> tuple[str, ...]:
+    """Return every value of the token parameter, so that a second one cannot hide.
+
+    Decoded, because ``wsguard%5Ftoken`` is a duplicate too.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1")
+    return tuple(value for key, value in pairs if key == param)

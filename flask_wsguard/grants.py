@@ -1,0 +1,182 @@
+"""One preauth request, from WSGI to a grant or a refusal.
+
+It makes every check that the handshake will make and that can be made now, because a page
+cannot read why a handshake failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import current_app, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+from . import facts
+from .core import preauth
+from .core.case import Mark, Public, cookie_pairs
+from .core.pending import Held, surplus
+from .core.preauth import PreauthRequest, SocketPath
+from .core.refusals import Refusal, Refused
+from .core.source import Source
+from .core.tickets import Ticket, Token, bind, new_id, read_ticket, subject
+from .errors import ConfigError
+from .identity import Found, session_of_request
+from .marks import mark_of, naming_view
+from .state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A new ticket and its token as texts, ``cookie`` its name, ``expired`` the names to expire."""
+
+    cookie: str
+    ticket: str
+    token: str
+    subject: str
+    user_id: str
+    expired: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A yes for ``path``. ``minted`` is None on public routes, which need no ticket."""
+
+    path: str
+    minted: Minted | None
+
+
+def decide(state: State, asked: PreauthRequest) -> Granted | Refused:
+    """Ask, in the order of the protocol. Errors of the site's loaders pass."""
+    rules = state.expected.rules
+    if refused := preauth.judge(asked, rules):
+        return refused
+    pathname = preauth.read_body(_read_body())
+    if isinstance(pathname, Refused):
+        return pathname
+    path = preauth.read_path(pathname, facts.prefix_of(request.environ))
+    if isinstance(path, Refused):
+        return path
+    mark = _mark_at(state, path)
+    if isinstance(mark, Refused):
+        return mark
+    if isinstance(mark, Public):
+        return Granted(path.bound, None)
+    if refused := preauth.refuse_for_protected(asked, rules):
+        return refused
+    found = _who_asks(state)
+    if isinstance(found, Refused):
+        return found
+    state.site.must_load_scopes(mark)
+    scopes = state.site.scopes_of(found.identity.user)
+    if missing := mark.scopes - scopes:
+        return Refused(Refusal.SCOPE_MISSING, ", ".join(sorted(missing)))
+    return Granted(path.bound, _mint(state, asked.source, found, scopes, path))
+
+
+def held_tickets(state: State, source: Source) -> list[tuple[str, str, Ticket]]:
+    """Return name, text and content of every live ticket of this site that the browser holds."""
+    if source.own is None:
+        return []
+    prefix, expected = state.expected.cookie_prefix(source.own), state.expected
+    held = []
+    for name, text in cookie_pairs(request.environ.get("HTTP_COOKIE", "")):
+        if name.startswith(prefix) and expected.keys.verifies_ticket(text):
+            ticket = read_ticket(text)
+            if ticket and state.now() < ticket.expires_at + expected.clock_skew:
+                held.append((name, text, ticket))
+    return held
+
+
+def _read_body() -> bytes:
+    try:
+        return request.stream.read(preauth.LONGEST_BODY + 1)
+    except (HTTPException, OSError):
+        # A client that hung up, or a site limit below ours: no body is no JSON.
+        return b""
+
+
+def _mark_at(state: State, path: SocketPath) -> Mark | Refused:
+    """Find the mark of the WebSocket route that serves a path."""
+    if mark := state.site.protected_paths.get(path.routed):
+        return mark
+    adapter = current_app.create_url_adapter(request)
+    try:
+        endpoint, _ = adapter.match(path.routed, method="GET", websocket=True)  # type: ignore[union-attr]
+    except RequestRedirect as redirect:
+        return Refused(
+            Refusal.UNKNOWN_PATH,
+            f"{path.routed!r} redirects to {redirect.new_url!r}: a slash too many or too few",
+        )
+    except HTTPException:
+        return Refused(Refusal.UNKNOWN_PATH, f"no WebSocket route matches {path.routed!r}")
+    view = current_app.view_functions.get(endpoint)
+    return mark_of(view) or naming_view(Refused(Refusal.UNGUARDED_ROUTE), view)
+
+
+def _who_asks(state: State) -> Found | Refused:
+    """Ask the site's login, and whether its session may still ask for tickets."""
+    if not state.site.loaders.has_any:
+        raise ConfigError(
+            [
+                "there is no way to know the user: call LoginManager().init_app(app), or "
+                "decorate a function of the request with @guard.identity_loader"
+            ]
+        )
+    session = session_of_request()
+    if session.disputed:
+        return Refused(Refusal.USER_CHANGED, "several session cookies disagree")
+    found = state.site.loaders.find(ambient_only=False)
+    if found is None:
+        return Refused(Refusal.LOGIN_REQUIRED)
+    if found.ambient and state.ended.holds(found.identity.session, state.now()):
+        return Refused(Refusal.SESSION_ENDED, "logged out")
+    return found
+
+
+def _mint(
+    state: State, source: Source, found: Found, scopes: frozenset[str], path: SocketPath
+) -> Minted:
+    if source.own is None:
+        raise AssertionError("a request without a usable Host passed the Origin check")
+    expected, identity, host = state.expected, found.identity, source.own.netloc
+    keys, now = expected.keys, int(state.now())
+    session = keys.fingerprint(identity.id, identity.session) if found.ambient else ""
+    ticket = Ticket(
+        id=new_id(),
+        user_id=identity.id,
+        scopes=scopes,
+        binding=bind(host, path.bound),
+        session=session,
+        issued_at=now,
+        expires_at=now + state.settings.ticket_ttl,
+    )
+    token = Token(ticket.id, ticket.binding, ticket.issued_at, ticket.expires_at)
+    text = keys.mint_ticket(ticket)
+    cookie = expected.cookie_prefix(source.own) + ticket.id
+    held = [
+        Held(name, len(name) + len(value) + 3, other.issued_at)
+        for name, value, other in held_tickets(state, source)
+        if is_of_session(state, other, found)
+    ]
+    expired = surplus(
+        held, new_size=len(cookie) + len(text) + 3, most=state.settings.max_pending_tickets
+    )
+    return Minted(
+        cookie,
+        text,
+        keys.mint_token(token),
+        subject(host, identity.id),
+        identity.id,
+        tuple(expired),
+    )
+
+
+def is_of_session(state: State, ticket: Ticket, found: Found) -> bool:
+    """Tell whether a held ticket belongs to the login session that is asking."""
+    if ticket.user_id != found.identity.id:
+        return False
+    if not found.ambient or not ticket.session:
+        return not found.ambient and not ticket.session
+    keys = state.expected.keys
+    return keys.same_session(ticket.session, ticket.user_id, found.identity.session)

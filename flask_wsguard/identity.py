@@ -1,0 +1,147 @@
+"""Who is asking, and whose session it is. The only door to Flask-Login."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Request, current_app, g, request, url_for
+from flask_login import current_user
+from werkzeug.routing import BuildError
+
+from .core.case import Session, cookie_values
+from .sessions import open_session_alone, read_session
+
+NONCE_KEY = "_wsguard"
+"""Where the session keeps its nonce. Written at login and nowhere else, so that two first
+preauths at once cannot race for it."""
+
+Loader = Callable[[Request], "Identity | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a loader found: a unique id, the site's user object, and the session's name if any."""
+
+    id: str
+    user: object
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An identity, and whether its credential also travels on a handshake."""
+
+    identity: Identity
+    ambient: bool
+
+
+class Loaders:
+    """The site's ways to know its user, asked in order; Flask-Login last."""
+
+    __slots__ = ("_custom",)
+
+    def __init__(self) -> None:
+        """Start with Flask-Login alone."""
+        self._custom: list[tuple[Loader, bool]] = []
+
+    def add(self, loader: Loader, *, ambient: bool) -> None:
+        """Add a loader in front of Flask-Login, behind the earlier ones."""
+        self._custom.append((loader, ambient))
+
+    @property
+    def has_ambient(self) -> bool:
+        """Tell whether a custom loader must be asked at the handshake."""
+        return any(ambient for _, ambient in self._custom)
+
+    @property
+    def has_any(self) -> bool:
+        """Tell whether the site has a way to know its user at all."""
+        return bool(self._custom) or has_flask_login()
+
+    def find(self, *, ambient_only: bool) -> Found | None:
+        """Ask for the user of the current request. Errors of a loader are the site's: they pass."""
+        for loader, ambient in self._custom:
+            if ambient_only and not ambient:
+                continue
+            identity = loader(request)
+            if identity is not None:
+                return Found(_checked(identity), ambient)
+        return _flask_login_user() if has_flask_login() else None
+
+
+def has_flask_login() -> bool:
+    """Tell whether the current app uses Flask-Login."""
+    return hasattr(current_app, "login_manager")
+
+
+def _checked(identity: Any) -> Identity:
+    if not isinstance(identity, Identity) or not isinstance(identity.id, str) or not identity.id:
+        raise TypeError(
+            "an identity_loader returns Identity(id=<a non-empty str>, user=..., session=...) "
+            f"or None, not {identity!r}"
+        )
+    return identity
+
+
+def _flask_login_user() -> Found | None:
+    if not current_user or not current_user.is_authenticated:
+        return None
+    user = current_user._get_current_object()
+    user_id = getattr(user, current_app.login_manager.id_attribute)()  # type: ignore[attr-defined]
+    return Found(Identity(str(user_id), user, named_by(read_session()).nonce), ambient=True)
+
+
+def session_of_request() -> Session:
+    """Say whom the site's session names, without loading anybody.
+
+    A sibling can plant a session cookie with ``Domain=`` and a longer path; it is sent first and
+    Flask reads the first. So several that name different logins are a dispute nobody wins, and
+    so is a first that names nobody before one that names somebody.
+    """
+    name = current_app.config["SESSION_COOKIE_NAME"]
+    values = cookie_values(request.environ.get("HTTP_COOKIE", ""), name)
+    if len(values) < 2:
+        return named_by(read_session())
+    cookies = [f"{name}={value}" for value in dict.fromkeys(values)]
+    each = [named_by(open_session_alone(cookie) or {}) for cookie in cookies]
+    somebody = {session for session in each if session.user_id is not None}
+    if not somebody:
+        return each[0]
+    if len(somebody) > 1 or each[0] not in somebody:
+        return Session(None, None, disputed=True)
+    return each[0]
+
+
+def named_by(session: Mapping[str, Any]) -> Session:
+    """Return whom a session names; ids are compared as str, as tickets carry them."""
+    user_id, nonce = session.get("_user_id"), session.get(NONCE_KEY)
+    return Session(
+        None if user_id is None else str(user_id), nonce if isinstance(nonce, str) else None
+    )
+
+
+def new_nonce() -> str:
+    """Return a fresh session nonce: 128 random bits."""
+    return secrets.token_urlsafe(16)
+
+
+def make_anonymous() -> None:
+    """Let the handler of a socket that any page may open see nobody."""
+    if has_flask_login():
+        g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]
+
+
+def login_url() -> str | None:
+    """Return where the site's login page is, None when Flask-Login does not know."""
+    if not has_flask_login():
+        return None
+    view: str | None = current_app.login_manager.login_view  # type: ignore[attr-defined]
+    if not view or view.startswith(("http://", "https://", "/")):
+        return view or None
+    try:
+        return url_for(view)
+    except BuildError:
+        return None

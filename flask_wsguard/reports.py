@@ -1,0 +1,138 @@
+"""A verdict becomes a signal, one log line, and the bytes of the answer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from blinker import NamedSignal
+from flask import Flask, Response
+
+from .core.refusals import Refusal, Refused
+
+_log = logging.getLogger("flask_wsguard")
+
+_WINDOW = 60.0
+_KINDS_KEPT = 1000
+
+_REFUSED_BODY = b"This WebSocket handshake was refused.\n"
+_MALFORMED_BODY = b"This is not a well-formed WebSocket upgrade.\n"
+
+
+class HandshakeRefusal(Response):
+    """A refusal on the wire: the same bytes whatever the reason.
+
+    Built anew for each request, because Flask and its extensions write cookies onto a response:
+    a shared one would hand one visitor's session to the next. What they write is not sent. It
+    keeps the connection open: closing it makes gunicorn wait for the peer on its main thread.
+    """
+
+    def __init__(self, refused: Refused, *, debug: bool) -> None:
+        """Take the refusal; only under ``app.debug`` does the body tell why."""
+        malformed = refused.reason is Refusal.MALFORMED_UPGRADE
+        status = (refused.status or 400) if malformed else 403
+        body = _MALFORMED_BODY if malformed else _REFUSED_BODY
+        if debug:
+            body += f"{refused.reason}: {sentence(refused)}\n".encode("utf-8", "replace")
+        headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+        ]
+        if status == 426:
+            headers.append(("Sec-WebSocket-Version", "13"))
+        self._wire_body, self._wire_headers = body, headers
+        super().__init__(body, status, headers)
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        """Send exactly what was built, whatever ``after_request`` hooks have added."""
+        start_response(self.status, list(self._wire_headers))
+        return [self._wire_body]
+
+
+def sentence(refused: Refused) -> str:
+    """Return what came, why it was refused, and what to change."""
+    seen = f" ({refused.detail})" if refused.detail else ""
+    return f"{refused.reason.meaning}{seen} {refused.reason.remedy}"
+
+
+def emit(signal: NamedSignal, app: Flask, **facts: Any) -> None:
+    """Send a signal; a receiver that raises is logged and changes no verdict."""
+    for receiver in list(signal.receivers_for(app)):
+        try:
+            receiver(app, **facts)
+        except Exception:
+            _log.exception("a receiver of %s raised", signal.name)
+
+
+class RefusalLog:
+    """One WARNING per refusal; the same kind from the same origin is counted, not repeated.
+
+    Within a minute a repeat is a line of its own at the 10th, 100th, 1,000th time; what stayed
+    unsaid is summed up by the first refusal after it. So a flood cannot fill a disk.
+    """
+
+    __slots__ = ("_counts", "_lock", "_said", "_since")
+
+    def __init__(self) -> None:
+        """Start with nothing counted."""
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._said = 0
+        self._since = time.monotonic()
+
+    def write(self, what: str, refused: Refused, path: str, origin: str | None) -> None:
+        """Log that ``what`` (preauth, handshake) was refused at ``path`` to ``origin``."""
+        times, unsaid = self._count((what, refused.reason.value, origin or ""))
+        if unsaid:
+            _log.warning("%d more refusals in the last period were counted, not written", unsaid)
+        if times:
+            _log.warning(
+                "%s refused: %s on %s from Origin %s: %s%s",
+                what,
+                refused.reason.value,
+                printable(path),
+                printable(origin),
+                printable(sentence(refused)),
+                f" [{times} times within {_WINDOW:.0f} s]" if times > 1 else "",
+            )
+
+    def _count(self, kind: tuple[str, str, str]) -> tuple[int, int]:
+        """Return how often this kind came, 0 when no line is due, and what a past window left."""
+        now = time.monotonic()
+        with self._lock:
+            unsaid = 0
+            if now - self._since > _WINDOW:
+                unsaid = self._counts.total() - self._said
+                self._counts.clear()
+                self._since, self._said = now, 0
+            if len(self._counts) >= _KINDS_KEPT and kind not in self._counts:
+                # The hostile side picks its Origin: past so many, they share one count.
+                kind = (*kind[:2], "other origins")
+            self._counts[kind] += 1
+            times = self._counts[kind]
+            due = str(times).strip("0") == "1"
+            self._said += due
+        return (times if due else 0), unsaid
+
+
+def accepted(path: str, user_id: str | None, origin: str | None) -> None:
+    """Log an accepted handshake, one INFO line."""
+    _log.info(
+        "handshake accepted: %s for %s from Origin %s",
+        printable(path),
+        printable(user_id) if user_id else "the public",
+        printable(origin),
+    )
+
+
+def printable(text: str | None, longest: int = 600) -> str:
+    """Return text that cannot break a log line: control and foreign characters escaped."""
+    if text is None:
+        return "(none)"
+    cut = text if len(text) <= longest else f"{text[:longest]}..."
+    return cut.encode("unicode_escape").decode("ascii")

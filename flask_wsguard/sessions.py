@@ -1,0 +1,65 @@
+"""The site's session, read but never written by anything that the guard answers.
+
+Flask re-sends permanent sessions with every answer: a preauth that a logout overtook would bring
+the old session back, and a refusal would refresh a stranger's. And a server-side session saved
+when a socket ends would undo a logout of hours ago.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from flask import Flask, current_app, request
+from flask.ctx import RequestContext
+from flask.globals import request_ctx
+from flask.sessions import NullSession, SessionMixin
+
+_WRITERS = ("__setitem__", "__delitem__", "clear", "pop", "popitem", "update", "setdefault")
+
+
+def detach_session(*, empty: bool = False) -> None:
+    """Put a throw-away copy of the session, or an empty one, in the current request.
+
+    What is written to it is seen by this request alone. A null session would not do: Flask-Login
+    writes to it, and it raises.
+    """
+    app = current_app
+    copy = _throwaway_class(app.session_interface.null_session_class)()
+    original = _session_of(request_ctx)
+    vars(copy).update(vars(original))
+    if not empty:
+        dict.update(copy, original)
+    setattr(request_ctx, _SESSION_SLOT, copy)
+
+
+def read_session() -> SessionMixin:
+    """Return the current request's session without the mark of having been read.
+
+    Flask adds ``Vary: Cookie`` for that mark; the guard's answers carry their own.
+    """
+    return _session_of(request_ctx)
+
+
+def open_session_alone(cookie: str) -> SessionMixin | None:
+    """Open the session that the site would see, were ``name=value`` its only cookie."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    environ = {**request.environ, "HTTP_COOKIE": cookie}
+    return app.session_interface.open_session(app, app.request_class(environ))
+
+
+# Flask 3.1.3 put a property without a setter in front of the attribute.
+_HAS_PROPERTY = isinstance(getattr(RequestContext, "session", None), property)
+_SESSION_SLOT = "_session" if _HAS_PROPERTY else "session"
+
+
+def _session_of(context: Any) -> SessionMixin:
+    session: SessionMixin = getattr(context, _SESSION_SLOT)
+    return session
+
+
+@cache
+def _throwaway_class(null_session: type[NullSession]) -> type[NullSession]:
+    """Derive a session that takes writes from the class that Flask never saves."""
+    writers = {name: getattr(dict, name) for name in _WRITERS}
+    return type("ThrowAwaySession", (null_session,), writers)

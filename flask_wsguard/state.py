@@ -1,0 +1,84 @@
+"""What the extension knows of one app. Lives in ``app.extensions["wsguard"]``, nowhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from flask import Flask
+
+from .core.case import Expected, Protected
+from .core.origins import OriginPolicy
+from .core.source import SourceRules
+from .core.tickets import Keys
+from .ended import EndedSessions
+from .errors import ConfigError
+from .identity import Loaders
+from .reports import RefusalLog
+from .settings import Settings
+
+EXTENSION = "wsguard"
+
+ScopesLoader = Callable[[Any], Iterable[str]]
+
+
+@dataclass(slots=True)
+class Site:
+    """How the site knows its users and what they may do; one guard's, for all of its apps."""
+
+    loaders: Loaders = field(default_factory=Loaders)
+    scopes_loader: ScopesLoader | None = None
+    protected_paths: dict[str, Protected] = field(default_factory=dict)
+
+    def scopes_of(self, user: object) -> frozenset[str]:
+        """Ask the site for all scopes of a user; none without a loader. Its errors pass."""
+        if self.scopes_loader is None:
+            return frozenset()
+        given = self.scopes_loader(user)
+        scopes = frozenset({given} if isinstance(given, str) else given)
+        if not all(isinstance(scope, str) for scope in scopes):
+            raise TypeError(f"scopes_loader returns an iterable of str, not {given!r}")
+        return scopes
+
+    def must_load_scopes(self, mark: Protected) -> None:
+        """Raise ConfigError when a route demands scopes and nothing can grant any."""
+        if mark.scopes and self.scopes_loader is None:
+            raise ConfigError(
+                [
+                    f"a route demands the scopes {sorted(mark.scopes)} and no scopes_loader is "
+                    "set: decorate a function of the user with @guard.scopes_loader"
+                ]
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Settings, keys and memory of one app. ``now`` is the clock, in Unix seconds."""
+
+    settings: Settings
+    expected: Expected
+    site: Site
+    ended: EndedSessions = field(default_factory=EndedSessions)
+    log: RefusalLog = field(default_factory=RefusalLog)
+    warned: set[str] = field(default_factory=set)
+    now: Callable[[], float] = time.time
+
+    @classmethod
+    def build(cls, settings: Settings, site: Site) -> State:
+        """Derive the keys and the policy once."""
+        rules = SourceRules(
+            OriginPolicy(settings.allowed_origins),
+            allow_insecure_transport=settings.allow_insecure_transport,
+            allow_missing_origin=settings.allow_missing_origin,
+        )
+        expected = Expected(
+            rules, Keys(settings.secret_key), settings.cookie_name, settings.clock_skew
+        )
+        return cls(settings, expected, site)
+
+
+def state_of(app: Flask) -> State:
+    """Return what the extension knows of this app. Raises KeyError where it is not installed."""
+    return cast(State, app.extensions[EXTENSION])

@@ -1,0 +1,192 @@
+"""The blueprint: what preauth answers on the wire, the browser client, and its script tag."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64encode
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, request, url_for
+from markupsafe import Markup
+
+from . import facts, grants, reports, signals
+from .core.preauth import PreauthRequest
+from .core.refusals import Refusal, Refused
+from .core.source import Source, SourceRules, refuse_foreign_origin, refuse_missing_origin
+from .core.tickets import subject
+from .grants import Granted, Minted
+from .identity import login_url
+from .sessions import detach_session
+from .state import State, state_of
+
+CLIENT = Path(__file__).parent / "static" / "wsguard.js"
+
+# All of them, so that a wrong method too gets problem+json instead of an HTML page.
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+_RETRY_AFTER = {429: 5, 503: 5}
+
+
+def make_blueprint() -> Blueprint:
+    """Return the blueprint named ``wsguard``: POST preauth, GET static/wsguard.js."""
+    blueprint = Blueprint("wsguard", __name__, static_folder="static", static_url_path="/static")
+    blueprint.add_url_rule(
+        "/preauth", "preauth", preauth, methods=_METHODS, provide_automatic_options=False
+    )
+    blueprint.before_request(_detach)
+    return blueprint
+
+
+def _detach() -> None:
+    detach_session(empty=request.endpoint == "wsguard.static")
+
+
+def preauth() -> Response:
+    """Answer a preauth request: a token and a ticket, or a problem that says why not."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    state = state_of(app)
+    asked = facts.preauth_of(request.environ)
+    if asked.method == "OPTIONS":
+        answer = _preflight(asked.source, state.expected.rules)
+    else:
+        answer = _answer(app, state, asked)
+    # Flask-Login would refresh the remember cookie of whomever the session names.
+    detach_session(empty=True)
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Vary"] = "Origin, Cookie, Sec-Fetch-Site"
+    _allow_listed_origin(answer, state.expected.rules, asked.source)
+    return answer
+
+
+def _preflight(source: Source, rules: SourceRules) -> Response:
+    refused = refuse_missing_origin(source, rules) or refuse_foreign_origin(source, rules)
+    return _problem(refused) if refused else Response(status=204)
+
+
+def _answer(app: Flask, state: State, asked: PreauthRequest) -> Response:
+    origin = asked.source.origin
+    match grants.decide(state, asked):
+        case Refused() as refused:
+            state.log.write("preauth", refused, request.path, origin)
+            reports.emit(
+                signals.preauth_refused,
+                app,
+                reason=refused.reason,
+                detail=refused.detail,
+                path=request.path,
+                origin=origin,
+            )
+            return _problem(refused)
+        case Granted(path, minted):
+            user_id = minted.user_id if minted else None
+            reports.emit(signals.preauth_granted, app, path=path, user_id=user_id, origin=origin)
+            return _grant(state, asked.source, minted)
+
+
+def _grant(state: State, source: Source, minted: Minted | None) -> Response:
+    answer = _json(
+        {
+            "token": minted.token if minted else None,
+            "param": state.settings.token_param,
+            "expires_in": state.settings.ticket_ttl,
+            "subject": minted.subject if minted else None,
+        },
+        200,
+        "application/json",
+    )
+    if minted:
+        life = state.settings.ticket_ttl
+        set_ticket_cookie(answer, source, minted.cookie, minted.ticket, life)
+        for name in minted.expired:
+            set_ticket_cookie(answer, source, name, "", 0)
+    return answer
+
+
+def set_ticket_cookie(
+    answer: Response, source: Source, name: str, value: str, seconds: int
+) -> None:
+    """Set a ticket cookie for ``seconds``, 0 to expire it; writes Max-Age and, for IE, Expires.
+
+    Not Secure on loopback http, where WebKit drops Secure cookies.
+    """
+    secure = bool(source.own and source.own.scheme == "https")
+    answer.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        expires=0 if not seconds else None,
+        path="/",
+        secure=secure,
+        httponly=True,
+        samesite="Strict",
+    )
+
+
+def _problem(refused: Refused) -> Response:
+    """Render a refusal as RFC 9457 problem+json."""
+    reason, status = refused.reason, refused.http_status
+    seen = f"{refused.detail}. " if refused.detail else ""
+    problem: dict[str, Any] = {
+        "status": status,
+        "title": reason.meaning,
+        "detail": f"{seen}{reason.remedy}",
+        "reason": reason.value,
+    }
+    if reason is Refusal.SCOPE_MISSING:
+        problem["required"] = refused.detail.split(", ")
+    if reason is Refusal.LOGIN_REQUIRED and (page := login_url()):
+        problem["login_url"] = page
+    answer = _json(problem, status, "application/problem+json")
+    if status == 405:
+        answer.headers["Allow"] = "POST"
+    if status in _RETRY_AFTER:
+        answer.headers["Retry-After"] = str(_RETRY_AFTER[status])
+    return answer
+
+
+def _json(fields: dict[str, Any], status: int, mimetype: str) -> Response:
+    return Response(json.dumps(fields) + "\n", status, mimetype=mimetype)
+
+
+def _allow_listed_origin(answer: Response, rules: SourceRules, source: Source) -> None:
+    """Let a listed page of another origin read the answer, and nobody else.
+
+    A handshake endpoint that told its token to every origin was Sente's CVE-2019-1000022.
+    """
+    came = request.environ.get("HTTP_ORIGIN")
+    if came is None or source.page is None or source.page == source.own:
+        return
+    if rules.origins.listed(source.page) is None:
+        return
+    answer.headers["Access-Control-Allow-Origin"] = came
+    answer.headers["Access-Control-Allow-Credentials"] = "true"
+    answer.headers["Access-Control-Allow-Methods"] = "POST"
+    answer.headers["Access-Control-Allow-Headers"] = "content-type, authorization, x-csrftoken"
+    answer.headers["Access-Control-Expose-Headers"] = "Retry-After"
+
+
+def script_tag(nonce: str | None = None) -> Markup:
+    """Return the tag that loads the browser client, for a template of a request.
+
+    Carries ``integrity``, the hash of the file in the URL, so that a cached copy never meets
+    another integrity, and ``data-subject``, the user the page is rendered for.
+    """
+    digest = _client_digest()
+    tag = Markup('<script src="{}" integrity="sha384-{}"').format(
+        url_for("wsguard.static", filename="wsguard.js", v=digest.hex()[:12]),
+        b64encode(digest).decode("ascii"),
+    )
+    state, own = state_of(current_app), facts.own_origin(request.environ)
+    found = state.site.loaders.find(ambient_only=False)
+    if found and own:
+        tag += Markup(' data-subject="{}"').format(subject(own.netloc, found.identity.id))
+    if nonce is not None:
+        tag += Markup(' nonce="{}"').format(nonce)
+    return tag + Markup("></script>")
+
+
+@cache
+def _client_digest() -> bytes:
+    return hashlib.sha384(CLIENT.read_bytes()).digest()

@@ -1,0 +1,45 @@
+"""The package's metadata, all of it."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+setup(
+    name="flask-wsguard",
+    version="0.1.0",
+    description="CSRF protection for the WebSockets of Flask apps: checked before the upgrade.",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="BSD-3-Clause",
+    license_files=["LICENSE"],
+    keywords="flask websocket csrf cswsh security flask-sock",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Web Environment",
+        "Framework :: Flask",
+        "Intended Audience :: Developers",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Internet :: WWW/HTTP",
+        "Topic :: Security",
+        "Typing :: Typed",
+    ],
+    packages=find_packages(include=["flask_wsguard", "flask_wsguard.*"]),
+    package_data={"flask_wsguard": ["py.typed", "static/wsguard.js", "static/wsguard.d.ts"]},
+    zip_safe=False,
+    python_requires=">=3.10",
+    install_requires=[
+        "flask>=3.1.1",
+        "flask-login>=0.6.3",
+        "flask-sock>=0.7.0",
+        "simple-websocket>=1.0.0",
+        "itsdangerous>=2.2.0",
+    ],
+)
