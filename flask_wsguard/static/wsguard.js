@@ -308,12 +308,13 @@
     }
 
     function connect() {
-      enter('preauth', preauth(target, options, subject, function (answer) {
+      var ask = preauth(target, options, subject, function (answer) {
         if (answer.code) { return dropped(answer); }
         subject = answer.subject || subject;
         handshake(answer);
-      }));
-      job.start();
+      });
+      enter('preauth', ask);
+      ask.start();
     }
 
     function handshake(grant) {
