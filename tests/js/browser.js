@@ -22,7 +22,8 @@ class Clock {
   get delays() { return [...this.timers.values()].map((t) => t.at - this.time); }
   tick(ms = 0) {
     const end = this.time + ms;
-    for (;;) {
+    for (let n = 0; ; n++) {
+      if (n > 9999) { throw new Error('the clock never comes to rest'); }
       const due = [...this.timers].filter(([, t]) => t.at <= end).sort((a, b) => a[1].at - b[1].at || a[0] - b[0])[0];
       if (!due) { break; }
       this.time = Math.max(this.time, due[1].at);

@@ -1,0 +1,1 @@
+window.a = Array.from(document.querySelectorAll('a'));

@@ -1,0 +1,1 @@
+window.a = window.b.at(-1);

@@ -1,0 +1,1 @@
+window.a = 'abc'.includes('b');

@@ -1,0 +1,1 @@
+new IntersectionObserver(function () {});

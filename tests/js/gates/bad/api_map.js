@@ -1,0 +1,1 @@
+window.a = new Set([1]);

@@ -1,0 +1,1 @@
+document.querySelectorAll('a').forEach(function (a) { a.focus(); });

@@ -1,0 +1,1 @@
+window.a = Number.isInteger(window.b);

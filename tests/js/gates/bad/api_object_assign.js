@@ -1,0 +1,1 @@
+window.a = Object.assign({}, window.b);

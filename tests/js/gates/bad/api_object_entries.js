@@ -1,0 +1,1 @@
+window.a = Object.entries(window.b);

@@ -1,0 +1,1 @@
+window.a = window.b.startsWith('b');

@@ -1,0 +1,1 @@
+window.a = new TextEncoder().encode('x');

@@ -1,0 +1,1 @@
+window.a = new URL('/x', document.baseURI);

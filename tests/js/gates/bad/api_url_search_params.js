@@ -1,0 +1,1 @@
+window.a = new URLSearchParams('a=b');

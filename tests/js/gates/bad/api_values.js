@@ -1,0 +1,1 @@
+window.a = window.b.values().map(function (x) { return x; });

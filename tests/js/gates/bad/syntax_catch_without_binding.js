@@ -1,0 +1,1 @@
+try { window.a(); } catch { window.b(); }

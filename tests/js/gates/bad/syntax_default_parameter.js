@@ -1,0 +1,1 @@
+window.a = function (b = 1) { return b; };

@@ -1,0 +1,1 @@
+for (var a of window.b) { a(); }

@@ -1,0 +1,1 @@
+window.a = [].concat(...window.b);
