@@ -14,7 +14,7 @@ help:
 	@echo "make lock   pin the requirements again, with hashes"
 
 demo: $(VENV)/.demo
-	$(BIN)/gunicorn --config demo/gunicorn.conf.py --bind localhost:$(PORT) "demo:create_app()"
+	PORT=$(PORT) $(BIN)/gunicorn --config demo/gunicorn.conf.py "demo:create_app()"
 
 test: $(VENV)/.test $(GATES)/node_modules/.installed lint types js
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=100
