@@ -42,4 +42,9 @@ setup(
         "simple-websocket>=1.0.0",
         "itsdangerous>=2.2.0",
     ],
+    extras_require={
+        "redis": ["redis>=5.0"],
+        "metrics": ["prometheus-client>=0.20"],
+        "client": ["requests>=2.31", "websocket-client>=1.7"],
+    },
 )

@@ -10,24 +10,22 @@ import hashlib
 import threading
 from collections import OrderedDict
 
-KEPT_SECONDS = 3600.0
-"""How long an end is remembered."""
-
 
 class EndedSessions:
-    """The nonces of ended sessions, as SHA-256, each kept for KEPT_SECONDS."""
+    """The nonces of ended sessions, as SHA-256, each kept as long as a socket may live."""
 
-    __slots__ = ("_lock", "_until")
+    __slots__ = ("_kept", "_lock", "_until")
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, kept_seconds: float) -> None:
+        """Start with none; remember each for ``kept_seconds``."""
+        self._kept = kept_seconds
         self._lock = threading.Lock()
-        self._until: OrderedDict[bytes, float] = OrderedDict()
+        self._until: OrderedDict[str, float] = OrderedDict()
 
-    def add(self, nonce: str, now: float) -> None:
-        """Record the end of the session with this nonce at ``now``, seconds of any one clock."""
+    def add(self, digest: str, now: float) -> None:
+        """Record an end at ``now``, Unix seconds; ``digest`` is of the session's nonce."""
         with self._lock:
-            self._until[_digest(nonce)] = now + KEPT_SECONDS
+            self._until[digest] = now + self._kept
             # All are kept equally long, so the first in is the first to lapse.
             while self._until and next(iter(self._until.values())) <= now:
                 self._until.popitem(last=False)
@@ -36,8 +34,9 @@ class EndedSessions:
         """Tell whether the session with this nonce has ended."""
         if nonce is None or not self._until:
             return False
-        return self._until.get(_digest(nonce), now) > now
+        return self._until.get(digest_of(nonce), now) > now
 
 
-def _digest(nonce: str) -> bytes:
-    return hashlib.sha256(nonce.encode("utf-8", "surrogatepass")).digest()
+def digest_of(nonce: str) -> str:
+    """Return what records and notices hold of a session's nonce: its SHA-256, in hex."""
+    return hashlib.sha256(nonce.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .core.case import Handshake, Mark
+from .core.case import Handshake, Mark, Session
 from .core.origins import Origin
 from .core.preauth import PreauthRequest, origin_or_referer
 from .core.source import Source
@@ -17,11 +18,18 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 
 
 def handshake_of(
-    environ: Environ, mark: Mark | None, *, token_param: str, path: str, upgrade: bool
+    environ: Environ,
+    mark: Mark | None,
+    *,
+    token_param: str,
+    path: str,
+    upgrade: bool,
+    session: Callable[[], Session] | None,
 ) -> Handshake:
     """Return the facts of a request at ``path`` (see :func:`bound_path`).
 
-    ``upgrade`` says whether it is to be upgraded by us, so that its form is a fact too.
+    ``upgrade`` says whether it is to be upgraded by us, so that its form is a fact too;
+    ``session`` tells whose session it is when asked.
     """
     return Handshake(
         mark=mark,
@@ -30,6 +38,7 @@ def handshake_of(
         path=path,
         tokens=tokens_of(environ.get("QUERY_STRING", ""), token_param),
         cookies=environ.get("HTTP_COOKIE", ""),
+        session=session,
     )
 
 
@@ -40,7 +49,8 @@ def preauth_of(environ: Environ) -> PreauthRequest:
     return PreauthRequest(
         method=environ["REQUEST_METHOD"],
         content_type=environ.get("CONTENT_TYPE", ""),
-        length=int(length) if length.isdecimal() and length.isascii() else 0,
+        # Ten digits tell enough: int() of thousands raises.
+        length=int(length[:10]) if length.isdecimal() and length.isascii() else 0,
         source=source_of(environ, origin),
     )
 
@@ -52,7 +62,8 @@ def source_of(environ: Environ, origin: str | None) -> Source:
         origin=origin,
         page=None if origin is None else Origin.parse(origin),
         fetch_site=environ.get("HTTP_SEC_FETCH_SITE"),
-        fetch_metadata=any(key.startswith("HTTP_SEC_FETCH_") for key in environ),
+        # Only where Origin is missing does it matter that a browser is asking.
+        fetch_metadata=origin is None and any(key.startswith("HTTP_SEC_FETCH_") for key in environ),
     )
 
 
@@ -81,7 +92,7 @@ def upgrade_of(environ: Environ) -> Upgrade:
             or "CONTENT_LENGTH" in headers
             or "TRANSFER_ENCODING" in headers
         ),
-        names="".join(f"{name} " for name in headers),
+        names="".join([f"{name}\n" for name in headers]),
         values=" ".join(headers.values()),
     )
 
@@ -96,6 +107,11 @@ def bound_path(environ: Environ) -> str:
     """Return prefix and path byte for byte, as WSGI spells them: decoded once, in latin-1."""
     path: str = environ.get("PATH_INFO", "")
     return prefix_of(environ) + path
+
+
+def readable(path: str) -> str:
+    """Return a path spelt as WSGI spells it as the text that it stands for."""
+    return path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def tokens_of(query: str, param: str) -> tuple[str, ...]:

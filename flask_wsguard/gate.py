@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from functools import partial
 
-from flask import Flask, request
+from flask import Flask
 
 from . import facts, reports, signals
 from .core.case import Mark, Protected, Public, Session
 from .core.handshake import Accepted, judge
 from .core.refusals import Refusal, Refused
+from .core.tickets import Ticket
+from .ended import digest_of
+from .facts import Environ, readable
 from .identity import make_anonymous, session_of_request
-from .marks import Admitted, Observed, set_verdict
+from .live.connection import Connection
+from .live.sockets import raw_socket
 from .sessions import detach_session
 from .state import State
+from .stores import StoreUnavailable
+from .verdicts import Admitted, Observed, set_connection, set_verdict
 
 
 def judge_request(
-    state: State, mark: Mark | None, path: str, *, upgrade: bool
+    state: State, environ: Environ, mark: Mark | None, path: str, *, upgrade: bool
 ) -> Accepted | Refused:
     """Judge the current request at ``path``, spelt as WSGI spells it.
 
     ``upgrade`` says whether its form is ours to judge too. Errors of the site's loaders pass.
     """
-    settings = state.settings
     handshake = facts.handshake_of(
-        request.environ, mark, token_param=settings.token_param, path=path, upgrade=upgrade
+        environ,
+        mark,
+        token_param=state.settings.token_param,
+        path=path,
+        upgrade=upgrade,
+        session=partial(whose_session, state) if state.settings.recheck_session else None,
     )
-    if isinstance(mark, Protected) and settings.recheck_session:
-        handshake = replace(handshake, session=lambda: whose_session(state))
     return judge(handshake, expected=state.expected, now=state.now())
 
 
@@ -42,31 +51,77 @@ def whose_session(state: State) -> Session:
     if session.disputed:
         return session
     loaders = state.site.loaders
-    if session.user_id is None or loaders.has_ambient:
+    user_id, nonce = session.user_id, session.nonce
+    if user_id is None or loaders.has_ambient:
         found = loaders.find(ambient_only=True)
         if found is None:
             return Session(None, None)
-        session = Session(found.identity.id, found.identity.session)
-    return replace(session, ended=state.ended.holds(session.nonce, state.now()))
+        user_id, nonce = found.identity.id, found.identity.session
+    return Session(user_id, nonce, ended=state.ended.holds(nonce, state.now()))
 
 
-def admit(app: Flask, state: State, accepted: Accepted, mark: Mark | None, path: str) -> None:
+def take_slot(
+    state: State, environ: Environ, accepted: Accepted, mark: Mark | None, path: str
+) -> Refused | None:
+    """Count the socket against the caps, and make it one that can be closed from now on."""
+    ticket = accepted.ticket
+    nonce = accepted.session.nonce if accepted.session else None
+    max_age: float = math.inf
+    demanded: frozenset[str] = frozenset()
+    if isinstance(mark, Protected):
+        longest = state.settings.max_connection_age
+        max_age, demanded = min(longest, mark.max_age or longest), mark.scopes
+    connection = Connection(
+        ticket,
+        readable(path),
+        raw=raw_socket(environ),
+        max_age=max_age,
+        demanded=demanded,
+        nonce_digest=digest_of(nonce) if nonce else "",
+    )
+    if not state.sockets.take(connection):
+        return Refused(Refusal.TOO_MANY_CONNECTIONS)
+    set_connection(environ, connection)
+    # A logout between the verdict and this line swept without finding us.
+    if state.ended.holds(nonce, state.now()):
+        return Refused(Refusal.SESSION_ENDED, "logged out during the handshake")
+    return None
+
+
+def spend(state: State, ticket: Ticket | None) -> Refused | None:
+    """Spend the token where each may be used once; last, so that a hostile probe burns nothing."""
+    if ticket is None or not state.settings.single_use:
+        return None
+    skew = state.settings.clock_skew
+    # The store counts whole seconds by its own clock.
+    seconds = max(1, math.ceil(ticket.expires_at - state.now()) + 2 * skew + 1)
+    try:
+        return None if state.store.spend(ticket.id, seconds) else Refused(Refusal.TOKEN_USED)
+    except StoreUnavailable as fault:
+        return Refused(Refusal.STORE_UNAVAILABLE, str(fault))
+
+
+def admit(
+    app: Flask, environ: Environ, ticket: Ticket | None, mark: Mark | None, path: str
+) -> None:
     """Put the verdict on the request and report it."""
+    path = readable(path)
     if isinstance(mark, Public) and mark.any_origin:
         detach_session(empty=True)
         make_anonymous()
-    ticket = accepted.ticket
-    set_verdict(request.environ, Admitted(ticket, path))
-    origin = request.environ.get("HTTP_ORIGIN")
+    set_verdict(environ, Admitted(ticket, path))
+    origin = environ.get("HTTP_ORIGIN")
     reports.accepted(path, ticket.user_id if ticket else None, origin)
     reports.emit(signals.handshake_accepted, app, path=path, ticket=ticket, origin=origin)
 
 
-def report_refusal(
-    app: Flask, state: State, refused: Refused, path: str, *, observed: bool = False
-) -> None:
-    """Tell the operator: one log line and one signal."""
-    origin = request.environ.get("HTTP_ORIGIN")
+def refuse(app: Flask, state: State, environ: Environ, refused: Refused, path: str) -> bool:
+    """Report a refusal; True when observe-only mode lets it through, with a verdict that says so.
+
+    A malformed upgrade is never let through: it would raise behind us.
+    """
+    path, origin = readable(path), environ.get("HTTP_ORIGIN")
+    observed = not state.settings.enforce and refused.reason is not Refusal.MALFORMED_UPGRADE
     what = "handshake (observed, not enforced)" if observed else "handshake"
     state.log.write(what, refused, path, origin)
     reports.emit(
@@ -78,13 +133,6 @@ def report_refusal(
         origin=origin,
         observed=observed,
     )
-
-
-def may_observe(state: State, refused: Refused) -> bool:
-    """Tell whether observe-only mode lets this refusal through; a malformed upgrade never."""
-    return not state.settings.enforce and refused.reason is not Refusal.MALFORMED_UPGRADE
-
-
-def observe(refused: Refused) -> None:
-    """Let a refused handshake through, with a verdict that owns no ticket."""
-    set_verdict(request.environ, Observed(refused.reason))
+    if observed:
+        set_verdict(environ, Observed(refused.reason))
+    return observed

@@ -46,14 +46,26 @@ class Granted:
     minted: Minted | None
 
 
-def decide(state: State, asked: PreauthRequest) -> Granted | Refused:
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A no. ``path`` is the pathname asked for, "" where it was not even read."""
+
+    path: str
+    refused: Refused
+
+
+def decide(state: State, asked: PreauthRequest) -> Granted | Denied:
     """Ask, in the order of the protocol. Errors of the site's loaders pass."""
-    rules = state.expected.rules
-    if refused := preauth.judge(asked, rules):
-        return refused
+    if refused := preauth.judge(asked, state.expected.rules):
+        return Denied("", refused)
     pathname = preauth.read_body(_read_body())
     if isinstance(pathname, Refused):
-        return pathname
+        return Denied("", pathname)
+    outcome = _decide_at(state, asked, pathname)
+    return Denied(pathname, outcome) if isinstance(outcome, Refused) else outcome
+
+
+def _decide_at(state: State, asked: PreauthRequest, pathname: str) -> Granted | Refused:
     path = preauth.read_path(pathname, facts.prefix_of(request.environ))
     if isinstance(path, Refused):
         return path
@@ -61,8 +73,8 @@ def decide(state: State, asked: PreauthRequest) -> Granted | Refused:
     if isinstance(mark, Refused):
         return mark
     if isinstance(mark, Public):
-        return Granted(path.bound, None)
-    if refused := preauth.refuse_for_protected(asked, rules):
+        return _room_for_public(state, path)
+    if refused := preauth.refuse_for_protected(asked, state.expected.rules):
         return refused
     found = _who_asks(state)
     if isinstance(found, Refused):
@@ -71,7 +83,17 @@ def decide(state: State, asked: PreauthRequest) -> Granted | Refused:
     scopes = state.site.scopes_of(found.identity.user)
     if missing := mark.scopes - scopes:
         return Refused(Refusal.SCOPE_MISSING, ", ".join(sorted(missing)))
-    return Granted(path.bound, _mint(state, asked.source, found, scopes, path))
+    if not state.sockets.registry.has_room(found.identity.id):
+        return Refused(Refusal.TOO_MANY_CONNECTIONS)
+    if state.settings.single_use and not state.store.is_up:
+        return Refused(Refusal.STORE_UNAVAILABLE)
+    return Granted(facts.readable(path.bound), _mint(state, asked.source, found, scopes, path))
+
+
+def _room_for_public(state: State, path: SocketPath) -> Granted | Refused:
+    if not state.sockets.registry.has_room(None):
+        return Refused(Refusal.TOO_MANY_CONNECTIONS)
+    return Granted(facts.readable(path.bound), None)
 
 
 def held_tickets(state: State, source: Source) -> list[tuple[str, str, Ticket]]:
@@ -123,13 +145,14 @@ def _who_asks(state: State) -> Found | Refused:
                 "decorate a function of the request with @guard.identity_loader"
             ]
         )
-    session = session_of_request()
-    if session.disputed:
-        return Refused(Refusal.USER_CHANGED, "several session cookies disagree")
     found = state.site.loaders.find(ambient_only=False)
+    if found and not found.ambient:
+        return found
+    if session_of_request().disputed:
+        return Refused(Refusal.USER_CHANGED, "several session cookies disagree")
     if found is None:
         return Refused(Refusal.LOGIN_REQUIRED)
-    if found.ambient and state.ended.holds(found.identity.session, state.now()):
+    if state.ended.holds(found.identity.session, state.now()):
         return Refused(Refusal.SESSION_ENDED, "logged out")
     return found
 

@@ -6,20 +6,20 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
-from flask import Blueprint, Flask, Response, after_this_request, current_app, request, session
-from flask_login import user_logged_in, user_logged_out
+from flask import Blueprint, Flask, has_request_context, request
 
-from . import facts, gate, grants, servers
+from . import facts, gate
 from .core.case import Protected
 from .core.refusals import Refused
-from .errors import HandshakeRefused
-from .identity import NONCE_KEY, Found, Identity, Loader, new_nonce
-from .marks import CurrentTicket, current_ticket, mark_of, naming_view
-from .reports import HandshakeRefusal
-from .sessions import detach_session
+from .errors import ConfigError, HandshakeRefused
+from .hooks import current_state, give_back_slot, guard_route, on_login, on_logout
+from .identity import Loader, Reload, connect_logins
+from .live.registry import Selector
+from .live.sockets import SIGN_IN_AGAIN
 from .settings import Settings
 from .state import EXTENSION, Site, State, state_of
-from .views import make_blueprint, script_tag, set_ticket_cookie
+from .verdicts import CurrentTicket, current_ticket
+from .views import make_blueprint, script_tag
 
 _log = logging.getLogger("flask_wsguard")
 
@@ -37,6 +37,7 @@ class WSGuard:
         """Guard ``app`` at once when it is given. Raises ConfigError for a bad configuration."""
         self.blueprint: Blueprint = make_blueprint()
         self._site = Site()
+        self._revalidates = False
         if app is not None:
             self.init_app(app)
 
@@ -45,13 +46,16 @@ class WSGuard:
         settings = Settings.from_config(app.config)
         if EXTENSION in app.extensions:
             raise RuntimeError("flask_wsguard guards this app already: call init_app once")
-        app.extensions[EXTENSION] = State.build(settings, self._site)
+        app.extensions[EXTENSION] = State.build(settings, self._site, app.name)
+        self._revalidate(app)
         app.register_blueprint(self.blueprint, url_prefix=settings.url_prefix)
         # First, so that no hook of the site works for a request that will be refused.
-        app.before_request_funcs.setdefault(None, []).insert(0, _guard_route)
+        app.before_request_funcs.setdefault(None, []).insert(0, guard_route)
+        app.teardown_request(give_back_slot)
         app.jinja_env.globals["wsguard_script"] = script_tag
-        user_logged_in.connect(_on_login, app)
-        user_logged_out.connect(_on_logout, app)
+        connect_logins(app, on_login, on_logout)
+        if settings.single_use and settings.storage_uri is None:
+            _log.warning("WSGUARD_SINGLE_USE without WSGUARD_STORAGE_URI holds in one process only")
         if not settings.enforce:
             _log.warning(
                 "WSGUARD_ENFORCE is off: handshakes that should be refused are let through "
@@ -67,21 +71,50 @@ class WSGuard:
     def identity_loader(self, loader: LoaderT, /) -> LoaderT: ...
     @overload
     def identity_loader(
-        self, loader: None = ..., /, *, ambient: bool = ...
+        self, loader: None = ..., /, *, ambient: bool = ..., reload: Reload | None = ...
     ) -> Callable[[LoaderT], LoaderT]: ...
-    def identity_loader(self, loader: Any = None, /, *, ambient: bool = True) -> Any:
+    def identity_loader(
+        self, loader: Any = None, /, *, ambient: bool = True, reload: Reload | None = None
+    ) -> Any:
         """Register a way the site knows its user: request -> Identity or None.
 
         ``ambient=False`` says that the credential (a bearer header) cannot travel on a
         handshake; its tickets skip the session step. Several are asked in order, Flask-Login
-        last; the first Identity wins.
+        last; the first Identity wins. ``reload`` finds a user again by id, where there is no
+        request; ``WSGUARD_REVALIDATE_EVERY`` needs it, else ConfigError.
         """
 
         def register(loader: LoaderT) -> LoaderT:
-            self._site.loaders.add(loader, ambient=ambient)
+            self._site.loaders.add(loader, ambient=ambient, reload=reload)
+            self._must_reload()
             return loader
 
         return register if loader is None else register(loader)
+
+    def _revalidate(self, app: Flask) -> None:
+        """Ask again for the users of open sockets, in an app context and off their threads."""
+        state = state_of(app)
+        every = state.settings.revalidate_every
+        if every is None:
+            return
+        self._revalidates = True
+        self._must_reload()
+
+        def ask(user_id: str) -> frozenset[str] | None:
+            with app.app_context():
+                user = self._site.loaders.reload(user_id)
+                return None if user is None else self._site.scopes_of(user)
+
+        state.sockets.revalidate(every, state.settings.revalidate_failures, ask)
+
+    def _must_reload(self) -> None:
+        if self._revalidates and not self._site.loaders.all_reload:
+            raise ConfigError(
+                [
+                    "WSGUARD_REVALIDATE_EVERY needs a way to find users again: "
+                    "@guard.identity_loader(reload=<user id -> user or None>)"
+                ]
+            )
 
     def protect_path(self, path: str, *, scopes: str | Iterable[str] = ()) -> None:
         """Declare a socket that no Flask rule serves, at exactly this path below the app."""
@@ -97,95 +130,58 @@ class WSGuard:
         the app and defaults to the request's. Raises HandshakeRefused, and LookupError for a
         path that is not declared.
         """
-        app, state = _current()
+        app, state = current_state()
+        environ = request.environ
         at = request.path if path is None else path
         if (mark := self._site.protected_paths.get(at)) is None:
             raise LookupError(f"no guard.protect_path({at!r}, ...) declares this path")
-        bound = facts.prefix_of(request.environ) + at.encode("utf-8").decode("latin-1")
-        outcome = gate.judge_request(state, mark, bound, upgrade=False)
+        bound = facts.prefix_of(environ) + at.encode("utf-8").decode("latin-1")
+        outcome = gate.judge_request(state, environ, mark, bound, upgrade=False)
         if not isinstance(outcome, Refused):
-            gate.admit(app, state, outcome, mark, bound)
-        elif gate.may_observe(state, outcome):
-            gate.report_refusal(app, state, outcome, bound, observed=True)
-            gate.observe(outcome)
-        else:
-            gate.report_refusal(app, state, outcome, bound)
+            outcome = gate.spend(state, outcome.ticket) or outcome
+        if not isinstance(outcome, Refused):
+            gate.admit(app, environ, outcome.ticket, mark, bound)
+        elif not gate.refuse(app, state, environ, outcome, bound):
             raise HandshakeRefused(outcome.reason, outcome.detail)
         return current_ticket
 
+    def disconnect(
+        self,
+        *,
+        user_id: str | None = None,
+        session: str | None = None,
+        ticket_id: str | None = None,
+        code: int = SIGN_IN_AGAIN,
+        reason: str = "disconnected",
+    ) -> int:
+        """Close the open sockets that match every given field, all of them when none is given.
 
-def _current() -> tuple[Flask, State]:
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    return app, state_of(app)
-
-
-def _guard_route() -> Response | None:
-    """Judge every request for a WebSocket rule before flask-sock can accept it."""
-    rule = request.url_rule
-    if rule is None or not rule.websocket:
-        return None
-    app, state = _current()
-    detach_session()
-    path = facts.bound_path(request.environ)
-    view = app.view_functions.get(rule.endpoint)
-    mark = mark_of(view)
-    outcome = gate.judge_request(state, mark, path, upgrade=True)
-    if isinstance(outcome, Refused):
-        refused = naming_view(outcome, view)
-        observed = gate.may_observe(state, refused)
-        gate.report_refusal(app, state, refused, path, observed=observed)
-        if not observed:
-            detach_session(empty=True)
-            return HandshakeRefusal(refused, debug=app.debug)
-        gate.observe(refused)
-    else:
-        gate.admit(app, state, outcome, mark, path)
-    return _no_socket(state)
-
-
-def _no_socket(state: State) -> Response | None:
-    """Say what is wrong with the server, where the library below would only raise."""
-    environ = request.environ
-    if not servers.offers_socket(environ):
-        _log.error("%s", servers.NO_SOCKET)
-        return Response(servers.NO_SOCKET + "\n", 500, mimetype="text/plain")
-    if servers.is_gunicorn_sync(environ) and servers.ONE_SOCKET not in state.warned:
-        state.warned.add(servers.ONE_SOCKET)
-        _log.warning("%s", servers.ONE_SOCKET)
-    return None
-
-
-def _on_login(app: Flask, **_: Any) -> None:
-    """Give the session a new nonce; what an earlier login of it could do ends."""
-    state = state_of(app)
-    if isinstance(old := session.get(NONCE_KEY), str):
-        state.ended.add(old, state.now())
-        _expire_tickets(state, None, old)
-    session[NONCE_KEY] = new_nonce()
-
-
-def _on_logout(app: Flask, user: Any = None, **_: Any) -> None:
-    """Record the end first: the browser holds its old cookie until our answer arrives."""
-    state = state_of(app)
-    nonce = session.pop(NONCE_KEY, None)
-    if isinstance(nonce, str):
-        state.ended.add(nonce, state.now())
-    _expire_tickets(state, user, nonce)
-
-
-def _expire_tickets(state: State, user: Any, nonce: str | None) -> None:
-    """Let the browser drop the unspent tickets of the session that ends."""
-    source = facts.source_of(request.environ, None)
-    names = [
-        name
-        for name, _, ticket in grants.held_tickets(state, source)
-        if grants.is_of_session(
-            state, ticket, Found(Identity(ticket.user_id, user, nonce), ambient=True)
+        ``session`` is ``current_ticket.session``. Returns how many were closed here; with a
+        store that processes share, the others get a notice. Needs an app context. Raises
+        RuntimeError without such a store in a process that serves no sockets, such as a command.
+        """
+        _, state = current_state()
+        sockets, store = state.sockets, state.store
+        if not (store.is_shared or sockets.ever_held or has_request_context()):
+            raise RuntimeError(
+                "guard.disconnect() reaches the sockets of its own process, and this one serves "
+                "none: set WSGUARD_STORAGE_URI, or call it in a view of the site"
+            )
+        meant = sockets.registry.select(Selector(user_id, session, ticket_id))
+        closed = sockets.close(meant, code, reason)
+        state.bus.tell(
+            code=code,
+            reason=reason,
+            user=state.expected.keys.pseudonym(user_id) if user_id is not None else "",
+            session=session or "",
+            ticket=ticket_id or "",
         )
-    ]
+        return closed
 
-    @after_this_request
-    def expire(answer: Response) -> Response:
-        for name in names:
-            set_ticket_cookie(answer, source, name, "", 0)
-        return answer
+    def drain(self, seconds: float | None = None) -> int:
+        """Close all sockets with 1012, spread over ``seconds``; return how many are meant.
+
+        Needs an app context. ``seconds`` defaults to ``WSGUARD_DRAIN_SECONDS``.
+        """
+        _, state = current_state()
+        return state.sockets.drain(state.settings.drain_seconds if seconds is None else seconds)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Request, current_app, g, request, url_for
-from flask_login import current_user
+from flask import Flask, Request, current_app, g, request, url_for
+from flask_login import current_user, user_logged_in, user_logged_out
+from werkzeug.http import parse_cookie
 from werkzeug.routing import BuildError
 
-from .core.case import Session, cookie_values
+from .core.case import Session
 from .sessions import open_session_alone, read_session
 
 NONCE_KEY = "_wsguard"
@@ -19,6 +20,8 @@ NONCE_KEY = "_wsguard"
 preauths at once cannot race for it."""
 
 Loader = Callable[[Request], "Identity | None"]
+Receiver = Callable[..., None]
+Reload = Callable[[str], "object | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,30 @@ class Found:
 class Loaders:
     """The site's ways to know its user, asked in order; Flask-Login last."""
 
-    __slots__ = ("_custom",)
+    __slots__ = ("_custom", "_reloads")
 
     def __init__(self) -> None:
         """Start with Flask-Login alone."""
         self._custom: list[tuple[Loader, bool]] = []
+        self._reloads: list[Reload] = []
 
-    def add(self, loader: Loader, *, ambient: bool) -> None:
+    def add(self, loader: Loader, *, ambient: bool, reload: Reload | None) -> None:
         """Add a loader in front of Flask-Login, behind the earlier ones."""
         self._custom.append((loader, ambient))
+        if reload:
+            self._reloads.append(reload)
+
+    @property
+    def all_reload(self) -> bool:
+        """Tell whether every loader can find its users again without a request."""
+        return len(self._reloads) == len(self._custom)
+
+    def reload(self, user_id: str) -> object | None:
+        """Find a user again by id, where there is no request; None for one who is gone."""
+        for reload in self._reloads:
+            if (user := reload(user_id)) is not None:
+                return user
+        return _flask_login_reload(user_id) if has_flask_login() else None
 
     @property
     def has_ambient(self) -> bool:
@@ -94,6 +112,12 @@ def _flask_login_user() -> Found | None:
     return Found(Identity(str(user_id), user, named_by(read_session()).nonce), ambient=True)
 
 
+def _flask_login_reload(user_id: str) -> object | None:
+    load = current_app.login_manager._user_callback  # type: ignore[attr-defined]
+    user: object | None = load(user_id) if load else None
+    return user if user is not None and getattr(user, "is_authenticated", True) else None
+
+
 def session_of_request() -> Session:
     """Say whom the site's session names, without loading anybody.
 
@@ -102,10 +126,15 @@ def session_of_request() -> Session:
     so is a first that names nobody before one that names somebody.
     """
     name = current_app.config["SESSION_COOKIE_NAME"]
-    values = cookie_values(request.environ.get("HTTP_COOKIE", ""), name)
-    if len(values) < 2:
+    header: str = request.environ.get("HTTP_COOKIE", "")
+    if header.count(name) < 2:
         return named_by(read_session())
-    cookies = [f"{name}={value}" for value in dict.fromkeys(values)]
+    # Taken apart by Flask's own parser: what it takes for a session cookie is one here too.
+    cookies = dict.fromkeys(
+        part.strip() for part in header.split(";") if name in parse_cookie(part)
+    )
+    if len(cookies) < 2:
+        return named_by(read_session())
     each = [named_by(open_session_alone(cookie) or {}) for cookie in cookies]
     somebody = {session for session in each if session.user_id is not None}
     if not somebody:
@@ -126,6 +155,12 @@ def named_by(session: Mapping[str, Any]) -> Session:
 def new_nonce() -> str:
     """Return a fresh session nonce: 128 random bits."""
     return secrets.token_urlsafe(16)
+
+
+def connect_logins(app: Flask, on_login: Receiver, on_logout: Receiver) -> None:
+    """Call back at each login and logout of this app: receiver(app, user=...)."""
+    user_logged_in.connect(on_login, app)
+    user_logged_out.connect(on_logout, app)
 
 
 def make_anonymous() -> None:

@@ -1,141 +1,27 @@
-"""The marks on a view, the verdict on a request, and ``current_ticket`` between them."""
+"""The marks on a view, and what a marked view does before and after its body."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, cast, overload
 
 from flask import has_request_context, request
-from werkzeug.local import LocalProxy
 
 from .core.case import Mark, Protected, Public
 from .core.refusals import Refusal, Refused
-from .core.tickets import Ticket
 from .errors import ScopeMissing
+from .verdicts import Observed, Verdict, connection_of, verdict_of
 
 ViewT = TypeVar("ViewT", bound=Callable[..., Any])
 
 _MARK = "__wsguard_mark__"
-_VERDICT = "flask_wsguard.verdict"
 _log = logging.getLogger("flask_wsguard")
 
 POLICY_CLOSE = 4403
 """The close code of a socket whose user may not do this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """The verdict on an accepted handshake; ``ticket`` is None on public routes."""
-
-    ticket: Ticket | None
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """The verdict that observe-only mode put in place of a refusal."""
-
-    reason: Refusal
-
-
-Verdict = Admitted | Observed
-
-
-class CurrentTicket:
-    """What ``current_ticket`` is inside the handler of a protected socket.
-
-    ``issued_at`` and ``expires_at`` are Unix seconds; ``session`` is the opaque fingerprint of
-    the login session, as ``disconnect`` takes it.
-    """
-
-    __slots__ = ("_ticket", "path")
-
-    def __init__(self, ticket: Ticket, path: str) -> None:
-        """Show a verified ticket, opened at ``path``."""
-        self._ticket = ticket
-        self.path = path
-
-    @property
-    def user_id(self) -> str:
-        """Return the id that the site's login gave the user."""
-        return self._ticket.user_id
-
-    @property
-    def scopes(self) -> frozenset[str]:
-        """Return all scopes of the user at the time of preauth."""
-        return self._ticket.scopes
-
-    @property
-    def id(self) -> str:
-        """Return the ticket's id, 22 letters, unique."""
-        return self._ticket.id
-
-    @property
-    def session(self) -> str:
-        """Return the login session's fingerprint; empty where the credential cannot travel."""
-        return self._ticket.session
-
-    @property
-    def issued_at(self) -> int:
-        """Return when preauth issued the ticket."""
-        return self._ticket.issued_at
-
-    @property
-    def expires_at(self) -> int:
-        """Return until when the ticket opened a socket; the socket outlives it."""
-        return self._ticket.expires_at
-
-    def require(self, scope: str) -> None:
-        """Raise ScopeMissing unless the ticket holds this scope."""
-        if scope not in self._ticket.scopes:
-            raise ScopeMissing(scope)
-
-
-class NoTicket:
-    """What ``current_ticket`` is where there is none: falsy, and every field says why."""
-
-    __slots__ = ("_why",)
-
-    def __init__(self, why: str) -> None:
-        """Keep the sentence that every field raises."""
-        self._why = why
-
-    def __bool__(self) -> bool:
-        """Tell that there is no ticket."""
-        return False
-
-    def __getattr__(self, name: str) -> Any:
-        """Raise RuntimeError, whatever is asked."""
-        raise RuntimeError(f"current_ticket has no {name!r} here: {self._why}")
-
-
-def _current() -> CurrentTicket | NoTicket:
-    if not has_request_context():
-        return NoTicket("there is no request")
-    match verdict_of(request.environ):
-        case Admitted(ticket, path) if ticket is not None:
-            return CurrentTicket(ticket, path)
-        case Admitted():
-            return NoTicket("this is a public route")
-        case Observed(reason):
-            return NoTicket(f"WSGUARD_ENFORCE is off and this handshake fails: {reason}")
-    return NoTicket("this request is no guarded handshake")
-
-
-current_ticket = cast(CurrentTicket, LocalProxy(_current))
-
-
-def verdict_of(environ: dict[str, Any]) -> Verdict | None:
-    """Return the verdict that stands on a request, None before or without one."""
-    return cast("Verdict | None", environ.get(_VERDICT))
-
-
-def set_verdict(environ: dict[str, Any], verdict: Verdict) -> None:
-    """Put the verdict on a request; only the guard does."""
-    environ[_VERDICT] = verdict
 
 
 def mark_of(view: Callable[..., Any] | None) -> Mark | None:
@@ -154,14 +40,19 @@ def naming_view(refused: Refused, view: Callable[..., Any] | None) -> Refused:
 @overload
 def ws_protected(view: ViewT, /) -> ViewT: ...
 @overload
-def ws_protected(*, scopes: str | Iterable[str] = ...) -> Callable[[ViewT], ViewT]: ...
-def ws_protected(view: Any = ..., /, *, scopes: str | Iterable[str] = ()) -> Any:
+def ws_protected(
+    *, scopes: str | Iterable[str] = ..., max_age: int | None = ...
+) -> Callable[[ViewT], ViewT]: ...
+def ws_protected(
+    view: Any = ..., /, *, scopes: str | Iterable[str] = (), max_age: int | None = None
+) -> Any:
     """Mark a WebSocket view: a ticket is needed, and all of ``scopes``.
 
-    Stands directly below ``@sock.route(...)``. Raises TypeError above it, and on a view that is
-    marked already. Uncaught ScopeMissing closes the socket with 4403.
+    ``max_age`` closes its sockets after so many seconds; it can only shorten
+    ``WSGUARD_MAX_CONNECTION_AGE``. Stands directly below ``@sock.route(...)``. Raises TypeError
+    above it, and on a view that is marked already. Uncaught ScopeMissing closes with 4403.
     """
-    mark = Protected(frozenset({scopes} if isinstance(scopes, str) else scopes))
+    mark = Protected(frozenset({scopes} if isinstance(scopes, str) else scopes), max_age)
     if view is ...:
         return lambda view: _protect(view, mark)
     return _protect(view, mark)
@@ -180,8 +71,8 @@ def ws_public(view: Any = ..., /, *, any_origin: bool = False) -> Any:
     """
     mark = Public(any_origin)
     if view is ...:
-        return lambda view: _put(view, mark, "ws_public")
-    return _put(view, mark, "ws_public")
+        return lambda view: _open(view, mark)
+    return _open(view, mark)
 
 
 def _put(view: Any, mark: Mark, name: str) -> Any:
@@ -199,23 +90,54 @@ def _put(view: Any, mark: Mark, name: str) -> Any:
     return view
 
 
+def _open(view: Any, mark: Public) -> Any:
+    """Mark the view in place, and wrap it so that its socket can be closed from elsewhere."""
+    _put(view, mark, "ws_public")
+
+    @wraps(view)
+    def attached(*args: Any, **kwargs: Any) -> Any:
+        return _run_attached(view, args, kwargs) if has_request_context() else view(*args, **kwargs)
+
+    return attached
+
+
 def _protect(view: Any, mark: Protected) -> Any:
     """Mark the view in place, and wrap it so that its body never runs without a verdict."""
     _put(view, mark, "ws_protected")
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        if not has_request_context() or verdict_of(request.environ) is None:
+        if not has_request_context() or not _may_run(verdict_of(request.environ)):
             return _stop(
-                args, "no guard judged this handshake: call WSGuard(app) or guard.init_app(app)"
+                args,
+                "no guard judged this handshake for it: call WSGuard(app) or guard.init_app(app), "
+                "and let no decorator hide its mark",
             )
-        try:
-            return view(*args, **kwargs)
-        except ScopeMissing as missing:
-            _log.warning("closing a socket on %s: %s", request.path, missing)
-            args[0].close(POLICY_CLOSE, "scope_missing")
+        return _run_attached(view, args, kwargs)
 
     return guarded
+
+
+def _may_run(verdict: Verdict | None) -> bool:
+    """Tell whether a verdict is on a protected view; a public one lets nobody in here."""
+    return isinstance(verdict, Observed) or (verdict is not None and verdict.ticket is not None)
+
+
+def _run_attached(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run a handler while its socket can be closed from elsewhere."""
+    connection = connection_of(request.environ)
+    if connection and args and not connection.attach(args[0]):
+        return None
+    try:
+        return view(*args, **kwargs)
+    except ScopeMissing as missing:
+        _log.warning("closing a socket on %s: %s", request.path, missing)
+        args[0].close(POLICY_CLOSE, "scope_missing")
+    except OSError:
+        # A handler that was sending when its socket was cut; that is no fault of the site's.
+        if not connection or not connection.is_closing:
+            raise
+    return None
 
 
 def _stop(args: tuple[Any, ...], why: str) -> None:

@@ -51,7 +51,8 @@ class HandshakeRefusal(Response):
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         """Send exactly what was built, whatever ``after_request`` hooks have added."""
         start_response(self.status, list(self._wire_headers))
-        return [self._wire_body]
+        # gevent.pywsgi sends what it is given: behind a HEAD it would be the next answer's start.
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [self._wire_body]
 
 
 def sentence(refused: Refused) -> str:
@@ -62,6 +63,8 @@ def sentence(refused: Refused) -> str:
 
 def emit(signal: NamedSignal, app: Flask, **facts: Any) -> None:
     """Send a signal; a receiver that raises is logged and changes no verdict."""
+    if not signal.receivers:
+        return
     for receiver in list(signal.receivers_for(app)):
         try:
             receiver(app, **facts)
@@ -122,6 +125,8 @@ class RefusalLog:
 
 def accepted(path: str, user_id: str | None, origin: str | None) -> None:
     """Log an accepted handshake, one INFO line."""
+    if not _log.isEnabledFor(logging.INFO):
+        return
     _log.info(
         "handshake accepted: %s for %s from Origin %s",
         printable(path),

@@ -1,28 +1,56 @@
-"""What the WSGI server in front can do with a WebSocket."""
+"""What the WSGI server in front can do with a WebSocket, and what its operator should know."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 NO_SOCKET = (
     "This server hands no socket to the app, so it cannot serve WebSockets: use gunicorn "
     "(gthread or gevent), gevent.pywsgi or Werkzeug's threaded server."
 )
+UNPATCHED_GEVENT = (
+    "gevent without monkey.patch_all() cannot close a socket from elsewhere: patch first of all, "
+    "or use gunicorn's gevent worker, which does."
+)
+
 ONE_SOCKET = (
-    "gunicorn's sync worker serves one socket, and nothing else meanwhile: "
-    "start it with --worker-class gthread --threads 100, or gevent"
+    "gunicorn's sync worker serves one socket, and nothing else meanwhile: start it with "
+    "--worker-class gthread --threads 100, or gevent"
+)
+EVERY_THREAD = (
+    "under gthread each open socket holds a thread, and with all held the site hangs: set "
+    "WSGUARD_MAX_CONNECTIONS some way below --threads"
 )
 
 
-def offers_socket(environ: dict[str, Any]) -> bool:
-    """Tell whether simple-websocket will find a socket in this request."""
-    return (
-        "werkzeug.socket" in environ
-        or "gunicorn.socket" in environ
-        or environ.get("SERVER_SOFTWARE", "").startswith("gevent")
-    )
+def fault_of(environ: Mapping[str, Any]) -> str | None:
+    """Say why this server cannot serve guarded sockets, None when it can."""
+    if "werkzeug.socket" in environ or "gunicorn.socket" in environ:
+        return None
+    if not environ.get("SERVER_SOFTWARE", "").startswith("gevent"):
+        return NO_SOCKET
+    return None if _is_gevent_patched() else UNPATCHED_GEVENT
 
 
-def is_gunicorn_sync(environ: dict[str, Any]) -> bool:
-    """Tell whether one open socket keeps this whole worker."""
-    return "gunicorn.socket" in environ and not environ.get("wsgi.multithread")
+def advice(
+    environ: Mapping[str, Any], sock_options: Mapping[str, Any], max_connections: int | None
+) -> Iterator[str]:
+    """Say what will hurt later: for the log, once, at the first socket."""
+    if "gunicorn.socket" in environ and not environ.get("wsgi.multithread"):
+        yield ONE_SOCKET
+    elif "gunicorn.socket" in environ and max_connections is None and not _is_gevent_patched():
+        yield EVERY_THREAD
+    missing = [key for key in ("ping_interval", "max_message_size") if not sock_options.get(key)]
+    if missing:
+        yield (
+            f"SOCK_SERVER_OPTIONS sets no {' and no '.join(missing)}, so dead peers stay and "
+            "messages may be of any size: "
+            'SOCK_SERVER_OPTIONS = {"ping_interval": 25, "max_message_size": 65536}'
+        )
+
+
+def _is_gevent_patched() -> bool:
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))

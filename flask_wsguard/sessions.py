@@ -24,13 +24,13 @@ def detach_session(*, empty: bool = False) -> None:
     What is written to it is seen by this request alone. A null session would not do: Flask-Login
     writes to it, and it raises.
     """
-    app = current_app
-    copy = _throwaway_class(app.session_interface.null_session_class)()
-    original = _session_of(request_ctx)
+    context = request_ctx._get_current_object()  # type: ignore[attr-defined]
+    copy = _throwaway_class(context.app.session_interface.null_session_class)()
+    original = _session_of(context)
     vars(copy).update(vars(original))
     if not empty:
         dict.update(copy, original)
-    setattr(request_ctx, _SESSION_SLOT, copy)
+    setattr(context, _SESSION_SLOT, copy)
 
 
 def read_session() -> SessionMixin:

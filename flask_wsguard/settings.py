@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Any
 
+from .core import storage
 from .core.origins import OriginPolicy, parse_entry
 from .errors import ConfigError
 
@@ -38,6 +40,15 @@ class Settings:
     allow_missing_origin: bool = False
     secret_key: tuple[str | bytes, ...] = ()
     enforce: bool = True
+    storage_uri: str | None = None
+    single_use: bool = False
+    max_connection_age: int = 3600
+    revalidate_every: int | None = None
+    revalidate_failures: int = 3
+    drain_seconds: int = 10
+    max_connections: int | None = None
+    max_connections_per_user: int = 20
+    disconnect_on_logout: bool = True
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -52,10 +63,11 @@ class Settings:
                     values[field.name] = _READERS[field.name](given[key])
             except ValueError as fault:
                 faults.append(f"{key} {fault}")
-        try:
-            values.setdefault("secret_key", _site_secrets(config))
-        except ValueError as fault:
-            faults.append(str(fault))
+        if given.get(f"{PREFIX}SECRET_KEY") is None:
+            try:
+                values["secret_key"] = _site_secrets(config)
+            except ValueError as fault:
+                faults.append(str(fault))
         settings = cls(**values)
         faults.extend(_contradictions(settings, config))
         if faults:
@@ -72,8 +84,9 @@ def _unknown(given: Mapping[str, Any]) -> Iterator[str]:
     known = known_keys()
     for key in given:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "no such setting"
+            names = [name.removeprefix(PREFIX) for name in known]
+            near = get_close_matches(key.removeprefix(PREFIX), names, n=1)
+            hint = f"did you mean {PREFIX}{near[0]}?" if near else "no such setting"
             yield f"{key} is unknown: {hint}"
 
 
@@ -110,26 +123,48 @@ def _origins(value: Any) -> tuple[str, ...]:
 
 
 def _secrets(value: Any) -> tuple[str | bytes, ...]:
-    secrets = (value,) if isinstance(value, (str, bytes)) else _sequence(value)
-    if not secrets or not all(isinstance(key, (str, bytes)) and key for key in secrets):
-        raise ValueError("must be a key, or a sequence of keys, newest first, none empty")
-    return secrets
+    secrets = (value,) if isinstance(value, (str, bytes)) else value
+    # A set has no newest.
+    if not isinstance(secrets, (list, tuple)) or not secrets or not all(map(_is_key, secrets)):
+        raise ValueError("must be a key, or a list of keys, newest first, none empty")
+    return tuple(secrets)
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, (str, bytes)) and bool(value)
 
 
 def _site_secrets(config: Mapping[str, Any]) -> tuple[str | bytes, ...]:
-    newest = config.get("SECRET_KEY")
+    newest, older = config.get("SECRET_KEY"), config.get("SECRET_KEY_FALLBACKS") or []
     if not newest:
         raise ValueError(
             "SECRET_KEY is not set: tickets must be signed. Set it before init_app, for example "
             'to the output of python -c "import secrets; print(secrets.token_hex())"'
         )
-    return (newest, *(config.get("SECRET_KEY_FALLBACKS") or ()))
+    if not _is_key(newest):
+        raise ValueError("SECRET_KEY must be a str or bytes")
+    # One str would be as many keys as it has letters.
+    if not isinstance(older, (list, tuple)) or not all(map(_is_key, older)):
+        raise ValueError("SECRET_KEY_FALLBACKS must be a list of keys, none empty")
+    return (newest, *older)
 
 
 def _sequence(value: Any) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple, set, frozenset)):
         raise ValueError(f"must be a list or tuple, not {value!r}")
     return tuple(value)
+
+
+def _storage(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("must be a str or None")
+    if fault := storage.fault_of(value):
+        raise ValueError(fault)
+    if storage.needs_redis(value) and find_spec("redis") is None:
+        raise ValueError("needs redis-py: pip install flask-wsguard[redis]")
+    return value
 
 
 def _integer(least: int, most: int) -> Callable[[Any], int]:
@@ -139,6 +174,10 @@ def _integer(least: int, most: int) -> Callable[[Any], int]:
         return value
 
     return read
+
+
+def _optional(read: Callable[[Any], int]) -> Callable[[Any], int | None]:
+    return lambda value: None if value is None else read(value)
 
 
 def _boolean(value: Any) -> bool:
@@ -170,4 +209,13 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "allow_missing_origin": _boolean,
     "secret_key": _secrets,
     "enforce": _boolean,
+    "storage_uri": _storage,
+    "single_use": _boolean,
+    "max_connection_age": _integer(1, 7 * 86400),
+    "revalidate_every": _optional(_integer(1, 86400)),
+    "revalidate_failures": _integer(1, 100),
+    "drain_seconds": _integer(0, 600),
+    "max_connections": _optional(_integer(1, 1_000_000)),
+    "max_connections_per_user": _integer(1, 1_000_000),
+    "disconnect_on_logout": _boolean,
 }

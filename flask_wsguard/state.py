@@ -16,8 +16,12 @@ from .core.tickets import Keys
 from .ended import EndedSessions
 from .errors import ConfigError
 from .identity import Loaders
+from .live.bus import Bus, Hearing
+from .live.sockets import Sockets
 from .reports import RefusalLog
 from .settings import Settings
+from .stores.uris import open_store
+from .stores.watched import WatchedStore
 
 EXTENSION = "wsguard"
 
@@ -60,23 +64,47 @@ class State:
     settings: Settings
     expected: Expected
     site: Site
-    ended: EndedSessions = field(default_factory=EndedSessions)
+    ended: EndedSessions
+    sockets: Sockets
+    store: WatchedStore
+    bus: Bus
     log: RefusalLog = field(default_factory=RefusalLog)
-    warned: set[str] = field(default_factory=set)
+    advised: list[bool] = field(default_factory=list)
     now: Callable[[], float] = time.time
 
     @classmethod
-    def build(cls, settings: Settings, site: Site) -> State:
-        """Derive the keys and the policy once."""
-        rules = SourceRules(
-            OriginPolicy(settings.allowed_origins),
-            allow_insecure_transport=settings.allow_insecure_transport,
-            allow_missing_origin=settings.allow_missing_origin,
+    def build(cls, settings: Settings, site: Site, app_name: str) -> State:
+        """Derive the keys and the policy once, and open the store."""
+        expected = _expected(settings)
+        ended = EndedSessions(settings.max_connection_age)
+        sockets = Sockets(
+            settings.max_connections, settings.max_connections_per_user, settings.drain_seconds
         )
-        expected = Expected(
-            rules, Keys(settings.secret_key), settings.cookie_name, settings.clock_skew
+        store = open_store(
+            settings.storage_uri,
+            app_name,
+            kept_seconds=settings.max_connection_age,
+            token_life=settings.ticket_ttl + 2 * settings.clock_skew + 1,
         )
-        return cls(settings, expected, site)
+        watched = WatchedStore(store)
+        hearing = Hearing(
+            expected.keys,
+            ended,
+            sockets,
+            kept=settings.max_connection_age,
+            leeway=settings.clock_skew if store.spans_machines else 0.0,
+            close_on_logout=settings.disconnect_on_logout,
+        )
+        return cls(settings, expected, site, ended, sockets, watched, Bus(watched, hearing))
+
+
+def _expected(settings: Settings) -> Expected:
+    rules = SourceRules(
+        OriginPolicy(settings.allowed_origins),
+        allow_insecure_transport=settings.allow_insecure_transport,
+        allow_missing_origin=settings.allow_missing_origin,
+    )
+    return Expected(rules, Keys(settings.secret_key), settings.cookie_name, settings.clock_skew)
 
 
 def state_of(app: Flask) -> State:

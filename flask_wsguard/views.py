@@ -10,33 +10,38 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request, url_for
+from flask.blueprints import BlueprintSetupState
 from markupsafe import Markup
+from werkzeug.routing import Rule
 
 from . import facts, grants, reports, signals
 from .core.preauth import PreauthRequest
 from .core.refusals import Refusal, Refused
 from .core.source import Source, SourceRules, refuse_foreign_origin, refuse_missing_origin
 from .core.tickets import subject
-from .grants import Granted, Minted
+from .grants import Denied, Minted
 from .identity import login_url
 from .sessions import detach_session
 from .state import State, state_of
 
 CLIENT = Path(__file__).parent / "static" / "wsguard.js"
 
-# All of them, so that a wrong method too gets problem+json instead of an HTML page.
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 _RETRY_AFTER = {429: 5, 503: 5}
 
 
 def make_blueprint() -> Blueprint:
     """Return the blueprint named ``wsguard``: POST preauth, GET static/wsguard.js."""
     blueprint = Blueprint("wsguard", __name__, static_folder="static", static_url_path="/static")
-    blueprint.add_url_rule(
-        "/preauth", "preauth", preauth, methods=_METHODS, provide_automatic_options=False
-    )
+    blueprint.record(_add_preauth_rule)
     blueprint.before_request(_detach)
     return blueprint
+
+
+def _add_preauth_rule(setup: BlueprintSetupState) -> None:
+    """Route every method, so that a wrong one too gets problem+json instead of an HTML page."""
+    rule = Rule(f"{setup.url_prefix}/preauth", endpoint=f"{setup.name}.preauth")
+    setup.app.url_map.add(rule)
+    setup.app.view_functions[rule.endpoint] = preauth
 
 
 def _detach() -> None:
@@ -47,13 +52,16 @@ def preauth() -> Response:
     """Answer a preauth request: a token and a ticket, or a problem that says why not."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     state = state_of(app)
+    state.bus.listen()
     asked = facts.preauth_of(request.environ)
-    if asked.method == "OPTIONS":
-        answer = _preflight(asked.source, state.expected.rules)
-    else:
-        answer = _answer(app, state, asked)
-    # Flask-Login would refresh the remember cookie of whomever the session names.
-    detach_session(empty=True)
+    try:
+        if asked.method == "OPTIONS":
+            answer = _preflight(asked.source, state.expected.rules)
+        else:
+            answer = _answer(app, state, asked)
+    finally:
+        # Flask-Login would refresh the remember cookie of whomever the session names.
+        detach_session(empty=True)
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["Vary"] = "Origin, Cookie, Sec-Fetch-Site"
     _allow_listed_origin(answer, state.expected.rules, asked.source)
@@ -67,22 +75,23 @@ def _preflight(source: Source, rules: SourceRules) -> Response:
 
 def _answer(app: Flask, state: State, asked: PreauthRequest) -> Response:
     origin = asked.source.origin
-    match grants.decide(state, asked):
-        case Refused() as refused:
-            state.log.write("preauth", refused, request.path, origin)
-            reports.emit(
-                signals.preauth_refused,
-                app,
-                reason=refused.reason,
-                detail=refused.detail,
-                path=request.path,
-                origin=origin,
-            )
-            return _problem(refused)
-        case Granted(path, minted):
-            user_id = minted.user_id if minted else None
-            reports.emit(signals.preauth_granted, app, path=path, user_id=user_id, origin=origin)
-            return _grant(state, asked.source, minted)
+    outcome = grants.decide(state, asked)
+    if isinstance(outcome, Denied):
+        refused, path = outcome.refused, outcome.path
+        state.log.write("preauth", refused, path or request.path, origin)
+        reports.emit(
+            signals.preauth_refused,
+            app,
+            reason=refused.reason,
+            detail=refused.detail,
+            path=path,
+            origin=origin,
+        )
+        return _problem(refused)
+    minted = outcome.minted
+    user_id = minted.user_id if minted else None
+    reports.emit(signals.preauth_granted, app, path=outcome.path, user_id=user_id, origin=origin)
+    return _grant(state, asked.source, minted)
 
 
 def _grant(state: State, source: Source, minted: Minted | None) -> Response:

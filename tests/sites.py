@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, current_app, jsonify, request, session
@@ -23,9 +24,14 @@ class User(UserMixin):
         self.id = user_id
 
 
-def make_site(**config: Any) -> Flask:
-    """Return a guarded site: log in with POST /login/<user>, out with POST /logout."""
+def make_site(prepare: Callable[[Flask], object] | None = None, **config: Any) -> Flask:
+    """Return a guarded site: log in with POST /login/<user>, out with POST /logout.
+
+    ``prepare`` gets the app before the guard does.
+    """
     app = _plain_site(**config)
+    if prepare is not None:
+        prepare(app)
     guard = WSGuard(app)
     guard.scopes_loader(lambda user: SCOPES.get(user.id, set()))
     app.extensions["test_guard"] = guard
@@ -103,7 +109,7 @@ def make_control() -> Flask:
 
 def _plain_site(**config: Any) -> Flask:
     app = Flask("site")
-    app.config.update(SECRET_KEY=SECRET, **config)
+    app.config.update({"SECRET_KEY": SECRET, **config})
     logins = LoginManager(app)
     logins.login_view = "login_page"
     logins.user_loader(User)

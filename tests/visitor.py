@@ -6,11 +6,14 @@ returns what the guard said: the signal, not the status.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import socket
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Flask
 from werkzeug.test import TestResponse
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import CloseConnection, TextMessage
 
 from flask_wsguard import Refusal, handshake_accepted, handshake_refused
 from flask_wsguard.servers import NO_SOCKET
@@ -36,6 +39,23 @@ class Outcome:
 
 
 @dataclass
+class Opened:
+    """What a visitor read from an open socket: the messages, then the close code and reason."""
+
+    messages: list[str]
+    code: int | None
+    reason: str | None
+
+
+class Clock:
+    """The clock of one app, to be set by hand; Unix seconds."""
+
+    def __init__(self, app: Flask, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+        app.extensions["wsguard"] = replace(app.extensions["wsguard"], now=lambda: self.now)
+
+
+@dataclass
 class Visitor:
     """One browser on https://example.org by default; cookies live in its own jar."""
 
@@ -56,7 +76,11 @@ class Visitor:
         return self.client.post("/logout", base_url=self.base)
 
     def preauth(self, path: Any = "/echo", **kwargs: Any) -> TestResponse:
-        """POST to preauth; ``headers`` are added, ``origin=None`` leaves Origin out."""
+        """POST to preauth; ``headers`` are added, ``origin=None`` leaves Origin out.
+
+        ``cookies`` is a Cookie header to send instead of the jar's.
+        """
+        client = self._client(kwargs)
         headers = dict(kwargs.pop("headers", {}))
         origin = kwargs.pop("origin", self.origin)
         if origin is not None:
@@ -66,9 +90,11 @@ class Visitor:
             kwargs.pop("json")
             kwargs.setdefault("content_type", "application/json")
         prefix = kwargs.pop("prefix", "")
-        return self.client.post(
-            f"{prefix}/wsguard/preauth", base_url=kwargs.pop("base_url", self.base),
-            headers=headers, **kwargs,
+        return client.post(
+            f"{prefix}/wsguard/preauth",
+            base_url=kwargs.pop("base_url", self.base),
+            headers=headers,
+            **kwargs,
         )
 
     def token(self, path: str = "/echo", **kwargs: Any) -> str:
@@ -77,10 +103,16 @@ class Visitor:
         return answer.json["token"]
 
     def connect(
-        self, path: str = "/echo", token: str | None = None, *, query: str | None = None,
-        headers: dict[str, str | None] | None = None, **kwargs: Any,
+        self,
+        path: str = "/echo",
+        token: str | None = None,
+        *,
+        query: str | None = None,
+        headers: dict[str, str | None] | None = None,
+        **kwargs: Any,
     ) -> Outcome:
-        """Open a handshake; a header given as None is left out."""
+        """Open a handshake; a header given as None is left out, ``cookies`` replace the jar's."""
+        client = self._client(kwargs)
         sent: dict[str, str | None] = {**UPGRADE, "Origin": self.origin, **(headers or {})}
         if query is None:
             query = "" if token is None else f"wsguard_token={token}"
@@ -93,8 +125,10 @@ class Visitor:
             heard.append((facts["reason"], facts))
 
         with handshake_accepted.connected_to(accepted), handshake_refused.connected_to(refused):
-            answer = self.client.get(
-                path, base_url=kwargs.pop("base_url", self.base), query_string=query,
+            answer = client.get(
+                path,
+                base_url=kwargs.pop("base_url", self.base),
+                query_string=query,
                 headers={name: value for name, value in sent.items() if value is not None},
                 **kwargs,
             )
@@ -104,6 +138,56 @@ class Visitor:
             assert answer.status_code == 500
             assert NO_SOCKET in answer.get_data(as_text=True)
         return Outcome(answer, reason, facts.get("ticket"), facts.get("detail", ""))
+
+    def open(self, path: str, token: str | None = None, *say: str, **kwargs: Any) -> Opened:
+        """Open a socket, say all of ``say``, and return what came back until its handler ended.
+
+        The handler must end by itself: nothing more is said to it.
+        """
+        ours, theirs = socket.socketpair()
+        frames = Connection(ConnectionType.CLIENT)
+        with ours:
+            for text in say:
+                ours.sendall(frames.send(TextMessage(data=text)))
+            client = self._client(kwargs)
+            overrides = {"werkzeug.socket": theirs, **kwargs.pop("environ_overrides", {})}
+            client.get(
+                path,
+                base_url=self.base,
+                query_string={} if token is None else {"wsguard_token": token},
+                headers={**UPGRADE, "Origin": kwargs.pop("origin", self.origin)},
+                environ_overrides=overrides,
+                **kwargs,
+            )
+            ours.setblocking(False)
+            head, _, body = ours.recv(1 << 20).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101"), head
+        frames.receive_data(body)
+        events = list(frames.events())
+        ends = [event for event in events if isinstance(event, CloseConnection)]
+        return Opened(
+            [event.data for event in events if isinstance(event, TextMessage)],
+            ends[0].code if ends else None,
+            ends[0].reason if ends else None,
+        )
+
+    def _client(self, kwargs: dict[str, Any]) -> Any:
+        """Return the client with the jar, or one that sends exactly these ``cookies``."""
+        if (cookies := kwargs.pop("cookies", None)) is None:
+            return self.client
+        kwargs["environ_overrides"] = {
+            "HTTP_COOKIE": cookies,
+            **kwargs.get("environ_overrides", {}),
+        }
+        return self.app.test_client(use_cookies=False)
+
+    def cookie_header(self, *names: str) -> str:
+        """Return the jar as a Cookie header; of these names only, where some are given."""
+        return "; ".join(
+            f"{name}={value}"
+            for name, value in self.cookies().items()
+            if not names or name in names
+        )
 
     def cookies(self) -> dict[str, str]:
         """Return the jar, name to value."""

@@ -13,9 +13,13 @@ from .upgrade import Upgrade
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """The mark of a route that needs a ticket holding all of ``scopes``."""
+    """The mark of a route that needs a ticket holding all of ``scopes``.
+
+    ``max_age`` is how many seconds its sockets may live, None for the site's setting.
+    """
 
     scopes: frozenset[str] = frozenset()
+    max_age: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,9 @@ def cookie_pairs(header: str) -> list[tuple[str, str]]:
     A parser that unquotes, or keeps one of two, would give a ticket a second spelling.
     """
     pairs = (part.partition("=") for part in header.split(";"))
-    return [(name.strip(), value.strip()) for name, _, value in pairs]
+    # Space and tab only: str.strip() also takes a no-break space, in front of which a browser
+    # lets a sibling plant a `__Host-` name.
+    return [(name.strip(" \t"), value.strip(" \t")) for name, _, value in pairs]
 
 
 def cookie_values(header: str, name: str) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import source
-from .case import Case, Expected, Handshake, Protected, Public
+from .case import Case, Expected, Handshake, Protected, Public, Session
 from .refusals import Refusal, Refused
 from .tickets import Ticket, bind
 from .upgrade import fault_of
@@ -19,9 +19,10 @@ from .upgrade import fault_of
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A yes. ``ticket`` is None on public routes."""
+    """A yes. ``ticket`` is None on public routes, ``session`` where it was not asked."""
 
     ticket: Ticket | None
+    session: Session | None = None
 
 
 Check = Callable[[Case], Refused | None]
@@ -46,7 +47,7 @@ def judge(
             continue
         if refused := check(case):
             return refused
-    return Accepted(None if public else case.ticket)
+    return Accepted(None) if public else Accepted(case.ticket, case.session)
 
 
 def route_is_marked(case: Case) -> Refused | None:

@@ -160,8 +160,8 @@ def parse_entry(entry: str) -> tuple[Origin, bool]:
         raise ValueError(
             f"{entry!r} is not an origin: write scheme://host[:port], without path or slash"
         )
-    if wildcard and "." not in origin.host.strip(".") and origin.host != "localhost":
-        raise ValueError(f"{entry!r} covers a whole top-level domain: name at least two labels")
     if wildcard and (origin.host[0] == "[" or _NUMERIC_LABEL.fullmatch(origin.host.split(".")[-1])):
         raise ValueError(f"{entry!r}: an address has no subdomains")
+    if wildcard and "." not in origin.host.strip(".") and origin.host != "localhost":
+        raise ValueError(f"{entry!r} covers a whole top-level domain: name at least two labels")
     return origin, wildcard

@@ -25,7 +25,8 @@ def surplus(held: Iterable[Held], *, new_size: int, most: int) -> list[str]:
     plants valid tickets of its own account push the victim's out.
     """
     kept, room, names = 1, MOST_BYTES - new_size, []
-    for ticket in sorted(held, key=lambda ticket: ticket.issued_at, reverse=True):
+    # Tickets of one second stand in the order in which browsers send cookies: oldest first.
+    for ticket in reversed(sorted(held, key=lambda ticket: ticket.issued_at)):
         kept += 1
         room -= ticket.size
         if kept > most or room < 0:

@@ -18,7 +18,7 @@ class Source:
 
     ``origin`` is the Origin as it came, None where absent, and ``page`` the same parsed, None
     where it is not exactly one origin. ``fetch_site`` is Sec-Fetch-Site, ``fetch_metadata``
-    says whether any Sec-Fetch header came.
+    says of a request without Origin whether any Sec-Fetch header came.
     """
 
     own: Origin | None
@@ -43,15 +43,17 @@ def refuse_transport(source: Source, rules: SourceRules) -> Refused | None:
     A page whose Origin is not allowed anyway is left to that check, which can say so.
     """
     own, page = source.own, source.page
-    if rules.allow_insecure_transport or (own and own.scheme == "https"):
+    if own is None:
+        return Refused(Refusal.INSECURE_TRANSPORT, "the request's Host is not a host")
+    if rules.allow_insecure_transport or own.scheme == "https":
         return None
-    local = own is not None and own.is_loopback
+    local = own.is_loopback
     if local and (page is None or (page.scheme == "http" and page.is_loopback)):
         return None
     if local and page and not rules.origins.rule_for(page, own):
         return None
-    seen = f"request to {own or 'an unusable Host'}, Origin {source.origin!r}"
-    if page and own and page.scheme == "https":
+    seen = f"request to {own}, Origin {source.origin!r}"
+    if page and page.scheme == "https":
         seen += "; the page is https and the request arrived as http: a TLS proxy without ProxyFix"
     return Refused(Refusal.INSECURE_TRANSPORT, seen)
 
@@ -72,7 +74,7 @@ def refuse_foreign_origin(source: Source, rules: SourceRules) -> Refused | None:
     if source.origin is None or (page and rules.origins.rule_for(page, own)):
         return None
     seen = f"Origin {source.origin!r}, request to {own or 'an unusable Host'}"
-    if page and own and page.netloc.split(":")[0] == own.netloc.split(":")[0]:
+    if page and own and page.host == own.host:
         if page.scheme != own.scheme:
             seen += (
                 f"; the page is {page.scheme}, the request arrived as {own.scheme}: behind a TLS "

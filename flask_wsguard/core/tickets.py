@@ -95,7 +95,7 @@ class _Sha256(SigningAlgorithm):
 class Keys:
     """All keys of a site, derived once: the newest signs, every one verifies."""
 
-    __slots__ = ("_session_keys", "_tickets", "_tokens")
+    __slots__ = ("_notices", "_session_keys", "_tickets", "_tokens", "_user_keys")
 
     def __init__(self, secret_keys: Sequence[str | bytes]) -> None:
         """Derive from the site's secrets, newest first. Raises ValueError when there is none."""
@@ -103,7 +103,9 @@ class Keys:
             raise ValueError("a secret key is empty")
         self._tickets = _signer(secret_keys, "flask-wsguard.ticket")
         self._tokens = _signer(secret_keys, "flask-wsguard.token")
+        self._notices = _signer(secret_keys, "flask-wsguard.notice")
         self._session_keys = _derive(secret_keys, "flask-wsguard.session")
+        self._user_keys = _derive(secret_keys, "flask-wsguard.user")
 
     def mint_token(self, token: Token) -> str:
         """Return the signed text of a token: URL-safe ASCII, about 115 letters."""
@@ -146,12 +148,35 @@ class Keys:
         """
         return _fingerprint(self._session_keys[0], user_id, session)
 
+    def fingerprints(self, user_id: str, session: str | None) -> list[str]:
+        """Return the fingerprint under each accepted key, the newest first."""
+        return [_fingerprint(key, user_id, session) for key in self._session_keys]
+
     def same_session(self, fingerprint: str, user_id: str, session: str | None) -> bool:
         """Tell whether a ticket's fingerprint is of this user and session, under any key."""
         return any(
             hmac.compare_digest(fingerprint.encode(), _fingerprint(key, user_id, session).encode())
             for key in self._session_keys
         )
+
+    def sign_notice(self, payload: str) -> str:
+        """Return a notice's payload with its signature."""
+        return self._notices.sign(payload).decode("utf-8")
+
+    def open_notice(self, text: str) -> str | None:
+        """Return the payload of a notice that this site signed, else None."""
+        try:
+            return self._notices.unsign(text.encode("utf-8", "surrogatepass")).decode("utf-8")
+        except (BadSignature, UnicodeDecodeError):
+            return None
+
+    def pseudonym(self, user_id: str) -> str:
+        """Return a user's name in notices: an HMAC, so that a store learns no user ids."""
+        return _fingerprint(self._user_keys[0], user_id, None)
+
+    def is_pseudonym(self, pseudonym: str, user_id: str) -> bool:
+        """Tell whether a name in a notice is this user's, under any key."""
+        return any(_fingerprint(key, user_id, None) == pseudonym for key in self._user_keys)
 
 
 def read_token(text: str) -> Token | None:

@@ -16,7 +16,7 @@ _OFFER = re.compile(
     re.ASCII,
 )
 # What the library's HTTP parser takes for a header name and forbids in a value.
-_NAMES = re.compile(r"(?:[-!#$%&'*+.^_`|~0-9A-Za-z]+ )*", re.ASCII)
+_NAMES = re.compile(r"(?:[-!#$%&'*+.^_`|~0-9A-Za-z]+\n)*", re.ASCII)
 _FORBIDDEN = re.compile(r"[\x00\n\r\x0b\x0c]")
 
 
@@ -24,8 +24,8 @@ _FORBIDDEN = re.compile(r"[\x00\n\r\x0b\x0c]")
 class Upgrade:
     """The request line and headers of an upgrade, as they came; None where absent.
 
-    ``names`` are the names of all headers, a space behind each; ``values`` all their values,
-    joined by spaces.
+    ``names`` are the names of all headers, a line each; ``values`` all their values, joined by
+    spaces.
     """
 
     method: str
@@ -81,6 +81,8 @@ def fault_of(request: Upgrade) -> Fault | None:
 def _is_decodable(host: str | None) -> bool:
     if not host or not host.isascii():
         return False
+    if "xn--" not in host.lower():
+        return True
     try:
         host.encode("ascii").decode("idna")
     except UnicodeError:

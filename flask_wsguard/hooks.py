@@ -1,0 +1,172 @@
+"""What the guard does at each request, at login and at logout."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from flask import Flask, Request, Response, after_this_request, current_app, request, session
+
+from . import facts, gate, grants, reports, servers, signals
+from .core.case import Mark
+from .core.refusals import Refused
+from .ended import digest_of
+from .identity import NONCE_KEY, new_nonce
+from .live.connection import Connection
+from .live.registry import Selector
+from .live.sockets import SIGN_IN_AGAIN
+from .marks import mark_of, naming_view
+from .reports import HandshakeRefusal
+from .sessions import detach_session
+from .state import State, state_of
+from .verdicts import drop_connection
+from .views import set_ticket_cookie
+
+_log = logging.getLogger("flask_wsguard")
+
+
+def current_state() -> tuple[Flask, State]:
+    """Return the current app and what the extension knows of it."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return app, state_of(app)
+
+
+def guard_route() -> Response | None:
+    """Judge every request for a WebSocket rule before flask-sock can accept it."""
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    rule = asked.url_rule
+    if rule is None or not rule.websocket:
+        return None
+    app, state = current_state()
+    state.bus.listen()
+    detach_session()
+    try:
+        answer = _answer(app, state, asked.environ, rule.endpoint)
+    except Exception:
+        detach_session(empty=True)
+        raise
+    if answer:
+        # Flask-Login would refresh the remember cookie of whomever the session names.
+        detach_session(empty=True)
+    return answer
+
+
+def _answer(app: Flask, state: State, environ: facts.Environ, endpoint: str) -> Response | None:
+    path = facts.bound_path(environ)
+    view = app.view_functions.get(endpoint)
+    refused = _refuse_or_admit(app, state, environ, mark_of(view), path)
+    if refused and not gate.refuse(app, state, environ, naming_view(refused, view), path):
+        return HandshakeRefusal(naming_view(refused, view), debug=app.debug)
+    return _no_socket(app, state, environ)
+
+
+def _refuse_or_admit(
+    app: Flask, state: State, environ: facts.Environ, mark: Mark | None, path: str
+) -> Refused | None:
+    """Judge, then ask what needs this process: a slot, and last of all the spent tokens."""
+    outcome = gate.judge_request(state, environ, mark, path, upgrade=True)
+    if isinstance(outcome, Refused):
+        return outcome
+    refused = gate.take_slot(state, environ, outcome, mark, path)
+    if refused := refused or gate.spend(state, outcome.ticket):
+        _give_back(state, environ)
+        return refused
+    gate.admit(app, environ, outcome.ticket, mark, path)
+    reports.emit(signals.connection_opened, app, path=facts.readable(path), ticket=outcome.ticket)
+    return None
+
+
+def _no_socket(app: Flask, state: State, environ: facts.Environ) -> Response | None:
+    """Say what is wrong with the server, where the library below would only raise."""
+    if fault := servers.fault_of(environ):
+        _log.error("%s", fault)
+        return Response(f"{fault}\n", 500, mimetype="text/plain")
+    if not state.advised:
+        state.advised.append(True)
+        options = app.config.get("SOCK_SERVER_OPTIONS") or {}
+        for line in servers.advice(environ, options, state.settings.max_connections):
+            _log.warning("%s", line)
+    return None
+
+
+def give_back_slot(error: BaseException | None) -> None:
+    """Forget a socket when its request ends, whatever followed the verdict."""
+    app, state = current_state()
+    if connection := _give_back(state, request.environ):
+        reports.emit(
+            signals.connection_closed,
+            app,
+            path=connection.path,
+            ticket=connection.ticket,
+            code=connection.code,
+            reason=connection.reason,
+            seconds=time.monotonic() - connection.opened_at,
+        )
+
+
+def _give_back(state: State, environ: facts.Environ) -> Connection | None:
+    connection = drop_connection(environ)
+    if not isinstance(connection, Connection):
+        return None
+    state.sockets.give_back(connection)
+    return connection
+
+
+def on_login(app: Flask, **_: Any) -> None:
+    """Give the session a new nonce; what an earlier login of it could do ends."""
+    state = state_of(app)
+    old = session.get(NONCE_KEY)
+    session[NONCE_KEY] = new_nonce()
+    if isinstance(old, str):
+        _end_session(state, None, old)
+
+
+def on_logout(app: Flask, user: Any = None, **_: Any) -> None:
+    """End the session of whoever logs out."""
+    nonce = session.pop(NONCE_KEY, None)
+    user_id = None if user is None else user.get_id()
+    _end_session(
+        state_of(app),
+        None if user_id is None else str(user_id),
+        nonce if isinstance(nonce, str) else None,
+    )
+
+
+def _end_session(state: State, user_id: str | None, nonce: str | None) -> None:
+    """Record the end first: the browser holds its old cookie until our answer arrives."""
+    registry = state.sockets.registry
+    if nonce is not None:
+        digest = digest_of(nonce)
+        state.ended.add(digest, state.now())
+        meant = [held for held in registry.select(Selector()) if held.nonce_digest == digest]
+        state.bus.tell(ended=digest)
+    elif user_id is not None:
+        # Sessions without a nonce are told apart by nothing: they close together.
+        sessions = state.expected.keys.fingerprints(user_id, None)
+        meant = [held for one in sessions for held in registry.select(Selector(session=one))]
+        if state.settings.disconnect_on_logout:
+            for one in sessions:
+                state.bus.tell(session=one, code=SIGN_IN_AGAIN, reason="session_ended")
+    else:
+        return
+    if state.settings.disconnect_on_logout:
+        state.sockets.close(meant, SIGN_IN_AGAIN, "session_ended")
+    _expire_tickets(state, nonce)
+
+
+def _expire_tickets(state: State, nonce: str | None) -> None:
+    """Let the browser drop the unspent tickets of the session that ends."""
+    source = facts.source_of(request.environ, None)
+    keys = state.expected.keys
+    names = [
+        name
+        for name, _, ticket in grants.held_tickets(state, source)
+        if keys.same_session(ticket.session, ticket.user_id, nonce)
+    ]
+
+    @after_this_request
+    def expire(answer: Response) -> Response:
+        for name in names:
+            set_ticket_cookie(answer, source, name, "", 0)
+        return answer

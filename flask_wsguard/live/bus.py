@@ -1,0 +1,147 @@
+"""Telling other processes what happened here, and acting on what they tell."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..core.notices import Notice, new_notice, read_notice, write_notice
+from ..core.tickets import Keys
+from ..ended import EndedSessions
+from ..stores.watched import WatchedStore
+from .connection import Connection
+from .registry import Selector
+from .sockets import SIGN_IN_AGAIN, Sockets
+
+_log = logging.getLogger("flask_wsguard")
+
+_WAIT_SECONDS = 1.0
+_CATCH_UP_SECONDS = 1.0
+_IDS_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What acting on notices needs. Times are seconds; ``now`` is the clock, Unix seconds.
+
+    ``leeway`` is how far the clocks of two processes may be apart, 0 on one machine.
+    """
+
+    keys: Keys
+    ended: EndedSessions
+    sockets: Sockets
+    kept: float
+    leeway: float
+    close_on_logout: bool
+    now: Callable[[], float] = time.time
+
+
+class Bus:
+    """One thread per process that reads a shared store, from the first guarded request on."""
+
+    def __init__(self, store: WatchedStore, hearing: Hearing) -> None:
+        """Start no thread yet: a process that forks must start its own."""
+        self._store = store
+        self._hearing = hearing
+        self._pid = 0
+        self._lock = threading.Lock()
+        self._caught_up = threading.Event()
+        self._known: OrderedDict[str, None] = OrderedDict()
+
+    def listen(self) -> None:
+        """Start the thread once per process, and let it catch up, for a second at the most."""
+        if self._pid == os.getpid() or not self._store.is_shared:
+            return
+        with self._lock:
+            if self._pid != os.getpid():
+                self._caught_up = threading.Event()
+                threading.Thread(
+                    target=_run, args=[weakref.ref(self)], name="wsguard-notices", daemon=True
+                ).start()
+                self._pid = os.getpid()
+        self._caught_up.wait(_CATCH_UP_SECONDS)
+
+    def tell(self, **fields: str | int) -> None:
+        """Tell the other processes; whoever calls has acted here already."""
+        if not self._store.is_shared:
+            return
+        notice = new_notice(self._hearing.now(), **fields)
+        self._remember(notice.id)
+        if not self._store.publish(write_notice(notice, self._hearing.keys)):
+            _log.error("other processes were not told of a disconnect or logout: no store")
+
+    def hear(self, text: str) -> None:
+        """Act on a notice; a forged, garbled, replayed or lapsed one does nothing but a line."""
+        hearing = self._hearing
+        notice = read_notice(text, hearing.keys)
+        if notice is None:
+            _log.warning("a notice that this site did not sign was ignored")
+            return
+        if notice.id in self._known:
+            return
+        self._remember(notice.id)
+        if not -60 <= hearing.now() - notice.issued_at <= hearing.kept:
+            _log.warning("a notice from another time was ignored: compare clocks")
+        elif notice.ended:
+            hearing.ended.add(notice.ended, hearing.now())
+            if hearing.close_on_logout:
+                self._close(notice, SIGN_IN_AGAIN, "session_ended")
+        elif notice.code:
+            self._close(notice, notice.code, notice.reason)
+
+    def _close(self, notice: Notice, code: int, reason: str) -> None:
+        sockets = self._hearing.sockets
+        meant = [
+            connection
+            for connection in sockets.registry.select(Selector())
+            if self._means(notice, connection)
+        ]
+        sockets.close(meant, code, reason)
+
+    def _means(self, notice: Notice, connection: Connection) -> bool:
+        if notice.ended:
+            return connection.nonce_digest == notice.ended
+        ticket = connection.ticket
+        # A socket opened since is the client that came back.
+        if connection.opened_wall > notice.issued_at + self._hearing.leeway:
+            return False
+        if ticket is None:
+            return not (notice.user or notice.session or notice.ticket)
+        return (
+            (not notice.user or self._hearing.keys.is_pseudonym(notice.user, ticket.user_id))
+            and (not notice.session or ticket.session == notice.session)
+            and (not notice.ticket or ticket.id == notice.ticket)
+        )
+
+    def _remember(self, notice_id: str) -> None:
+        self._known[notice_id] = None
+        while len(self._known) > _IDS_KEPT:
+            self._known.popitem(last=False)
+
+    def _read(self, wait: float) -> bool:
+        """Act on what came; False when the store does not answer."""
+        texts = self._store.notices(wait)
+        for text in texts or ():
+            try:
+                self.hear(text)
+            except Exception:
+                _log.exception("the reader of notices survived a fault")
+        self._caught_up.set()
+        return texts is not None
+
+
+def _run(listening: weakref.ref[Bus]) -> None:
+    """Read as long as somebody holds the bus: the thread of an app that is gone ends."""
+    wait = 0.0
+    while bus := listening():
+        answers = bus._read(wait)
+        del bus
+        wait = _WAIT_SECONDS
+        if not answers:
+            time.sleep(_WAIT_SECONDS)

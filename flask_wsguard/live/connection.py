@@ -1,0 +1,136 @@
+"""One open socket, from the verdict to the end of its handler."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import select
+import socket
+import struct
+import threading
+import time
+from typing import Any
+
+from ..core.tickets import Ticket
+
+GRACE_SECONDS = 1.0
+"""How long a peer may take to answer a close frame before its socket is cut."""
+
+# A send that finds no room gives up after a fifth of a second instead of never.
+_SEND_TIMEOUT = struct.pack("ll", 0, 200_000)
+
+
+class Connection:
+    """One socket, closed at most once. ``ticket`` is None on public routes.
+
+    It exists from the verdict on, so that a disconnect between verdict and handler is not lost:
+    the handler then finds it closing and does not run.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_lock",
+        "_raw",
+        "_ws",
+        "code",
+        "cut_at",
+        "deadline",
+        "demanded",
+        "drain_at",
+        "nonce_digest",
+        "opened_at",
+        "opened_wall",
+        "path",
+        "reason",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        ticket: Ticket | None,
+        path: str,
+        *,
+        raw: socket.socket | None = None,
+        max_age: float = math.inf,
+        demanded: frozenset[str] = frozenset(),
+        nonce_digest: str = "",
+    ) -> None:
+        """Stand for a socket at ``path`` that needs the scopes ``demanded``.
+
+        It may live ``max_age`` seconds. ``raw`` is what to cut while no handler has come,
+        ``nonce_digest`` names its login session.
+        """
+        self.ticket = ticket
+        self.path = path
+        self.demanded = demanded
+        self.drain_at = math.inf
+        self.nonce_digest = nonce_digest
+        self.opened_at = time.monotonic()
+        self.opened_wall = time.time()
+        self.deadline = self.opened_at + max_age
+        self.code: int | None = None
+        self.reason = ""
+        self.cut_at = 0.0
+        self._raw = raw
+        self._ws: Any = None
+        self._lock = threading.Lock()
+
+    def attach(self, ws: Any) -> bool:
+        """Take the handler's socket; False when it is to be closed and the handler must not run."""
+        with self._lock:
+            self._ws = ws
+            closing = self.code is not None
+        if closing:
+            self._say_goodbye(ws)
+            # gunicorn drains an unfinished socket on its main thread, for as long as a silent
+            # peer likes; the frame is on its way before the end of the stream.
+            self.cut()
+        return not closing
+
+    @property
+    def is_closing(self) -> bool:
+        """Tell whether somebody asked for the close."""
+        return self.code is not None
+
+    def close(self, code: int, reason: str) -> bool:
+        """Close with this code, without ever waiting for the peer; False when closing already.
+
+        Whoever calls this sees to it that ``cut`` follows after GRACE_SECONDS.
+        """
+        with self._lock:
+            if self.code is not None:
+                return False
+            self.code, self.reason = code, reason
+            self.cut_at = time.monotonic() + GRACE_SECONDS
+            ws = self._ws
+        if ws is not None:
+            self._say_goodbye(ws)
+        return True
+
+    def cut(self) -> None:
+        """Shut the connection down: this wakes a handler that waits on a silent peer."""
+        sock = self._raw if self._ws is None else self._ws.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _say_goodbye(self, ws: Any) -> None:
+        """Send the close frame if the peer has room for it; else cut at once.
+
+        A peer that stopped reading would hold us for ever, and with us everybody's logout.
+        """
+        try:
+            if _has_room(ws.sock):
+                # Between the look and the send the handler may fill the room.
+                ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
+                ws.close(self.code, self.reason)
+                return
+        except Exception:  # noqa: S110 - closed already, or gone: what is left is to cut
+            pass
+        self.cut()
+
+
+def _has_room(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    return any(events & select.POLLOUT for _, events in poll.poll(0))

@@ -1,0 +1,109 @@
+"""What the guard does with open sockets: admit, close, expire."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from .connection import Connection
+from .registry import Registry, Selector
+from .revalidation import Ask, Revalidation
+from .timer import TIMER, Ticker
+
+SIGN_IN_AGAIN = 4401
+"""The close code after which the client asks preauth whether it may come back."""
+RESTART = 1012
+"""The close code of a server that goes away and comes back."""
+
+
+class Sockets(Ticker):
+    """The open sockets of one app in this process."""
+
+    def __init__(self, max_total: int | None, per_user: int, drain_seconds: float) -> None:
+        """Start with none, under these caps; a restart's closes take ``drain_seconds``."""
+        self.registry = Registry(max_total, per_user)
+        self.drain_seconds = drain_seconds
+        self.revalidation: Revalidation | None = None
+        self.ever_held = False
+        self._timed_by = 0
+        self._closing: set[Connection] = set()
+        self._lock = threading.Lock()
+
+    def take(self, connection: Connection) -> bool:
+        """Take a slot for a connection before it is upgraded; False when the caps forbid it."""
+        if not self.registry.take(connection):
+            return False
+        self.ever_held = True
+        if self._timed_by != os.getpid():
+            self._timed_by = os.getpid()
+            TIMER.watch(self)
+        return True
+
+    def give_back(self, connection: Connection) -> None:
+        """Forget a connection whose handler has ended."""
+        self.registry.give_back(connection)
+        with self._lock:
+            self._closing.discard(connection)
+
+    def close(self, connections: Iterable[Connection], code: int, reason: str) -> int:
+        """Close sockets, each once; return how many this call closed."""
+        return sum([self._close(connection, code, reason) for connection in connections])
+
+    def revalidate(self, every: float, failures: int, ask: Ask) -> None:
+        """Ask again every ``every`` seconds whether the users here may stay."""
+        self.revalidation = Revalidation(
+            every,
+            failures,
+            ask=ask,
+            registry=self.registry,
+            close=lambda connections, reason: self.close(connections, SIGN_IN_AGAIN, reason),
+        )
+
+    def drain(self, seconds: float | None = None) -> int:
+        """Close all with 1012, evenly spread over ``seconds``; return how many are meant."""
+        seconds = self.drain_seconds if seconds is None else seconds
+        connections = self.registry.select(Selector())
+        now = time.monotonic()
+        for number, connection in enumerate(connections):
+            connection.drain_at = now + seconds * number / len(connections)
+        TIMER.watch(self)
+        return len(connections)
+
+    def tick(self, now: float) -> bool:
+        """Close what is over its age or its turn to drain, cut what did not answer."""
+        for connection in self.registry.select(Selector()):
+            if now >= connection.drain_at:
+                self._close(connection, RESTART, "restart")
+            elif now >= connection.deadline:
+                self._close(connection, SIGN_IN_AGAIN, "max_age")
+        with self._lock:
+            due = [connection for connection in self._closing if now >= connection.cut_at]
+            self._closing.difference_update(due)
+        for connection in due:
+            connection.cut()
+        if self.revalidation:
+            self.revalidation.tick(now)
+        return bool(self._closing)
+
+    def _close(self, connection: Connection, code: int, reason: str) -> bool:
+        if not connection.close(code, reason):
+            return False
+        with self._lock:
+            self._closing.add(connection)
+        TIMER.watch(self)
+        return True
+
+
+def raw_socket(environ: dict[str, Any]) -> Any:
+    """Return the socket below a request, where the server shows it."""
+    return environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+
+
+def drain_all() -> None:
+    """Drain the sockets of every app in this process; for a worker that is told to go."""
+    for ticker in TIMER.tickers():
+        if isinstance(ticker, Sockets):
+            ticker.drain()

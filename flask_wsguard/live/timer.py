@@ -1,0 +1,82 @@
+"""The one timer thread of a process: deadlines, and cutting peers that do not answer a close.
+
+Nothing on it may wait: a peer that stops reading would switch everybody's logout off.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+_log = logging.getLogger("flask_wsguard")
+
+_IDLE_SECONDS = 1.0
+_BUSY_SECONDS = 0.1
+
+Tick = Callable[[float], bool]
+"""Called with the monotonic time; tells whether it wants to be called again very soon."""
+
+
+class Timer:
+    """Calls each tick about once a second, ten times where one is busy. Starts lazily."""
+
+    def __init__(self) -> None:
+        """Start no thread yet: a process that forks must start its own."""
+        self._ticks: weakref.WeakSet[Ticker] = weakref.WeakSet()
+        self._pid = 0
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+
+    def watch(self, ticker: Ticker) -> None:
+        """Call this ticker from now on, as long as somebody else holds it, and soon."""
+        with self._lock:
+            self._ticks.add(ticker)
+            if self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._wake = threading.Event()
+                # Daemonic: it must never keep a worker from exiting.
+                threading.Thread(target=self._run, name="wsguard-timer", daemon=True).start()
+        self._wake.set()
+
+    def tickers(self) -> list[Ticker]:
+        """Return what is being called and still alive."""
+        with self._lock:
+            return list(self._ticks)
+
+    def _run(self) -> None:
+        wake = self._wake
+        busy = True
+        while True:
+            wake.wait(_BUSY_SECONDS if busy else _IDLE_SECONDS)
+            wake.clear()
+            busy = False
+            for ticker in self.tickers():
+                busy |= self._tick(ticker)
+
+    def _tick(self, ticker: Ticker) -> bool:
+        try:
+            return ticker.tick(time.monotonic())
+        except Exception:
+            _log.exception("the timer survived a fault")
+            return False
+
+
+class Ticker:
+    """Something that wants to be called about once a second."""
+
+    def tick(self, now: float) -> bool:
+        """Do what is due at monotonic time ``now``, without waiting; True to come back soon."""
+        raise NotImplementedError
+
+
+def _new_lock_in_child() -> None:
+    # A fork may catch the parent's thread holding the lock.
+    TIMER._lock = threading.Lock()
+
+
+TIMER = Timer()
+os.register_at_fork(after_in_child=_new_lock_in_child)

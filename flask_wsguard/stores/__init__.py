@@ -1,0 +1,34 @@
+"""What several processes share: spending a token once, and passing notices on."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class StoreUnavailable(Exception):
+    """The store does not answer, or may not be written."""
+
+
+class Store(Protocol):
+    """One protocol, three stores, one contract test. Every method may raise StoreUnavailable.
+
+    Nothing waits longer than two seconds.
+    """
+
+    is_shared: bool
+    """Whether other processes see what is written here."""
+
+    spans_machines: bool
+    """Whether those processes may go by another clock."""
+
+    def spend(self, token_id: str, seconds: int) -> bool:
+        """Remember a token for ``seconds``; True exactly once."""
+
+    def publish(self, notice: str) -> None:
+        """Pass a notice on to every process, those that start within its time included."""
+
+    def notices(self, wait: float) -> list[str]:
+        """Return the notices that came since the last call, all kept ones at the first.
+
+        May wait up to ``wait`` seconds for the first one. One thread per process calls it.
+        """

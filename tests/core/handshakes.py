@@ -1,0 +1,102 @@
+"""Good handshakes, and ways to spoil them: what the core tests judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from flask_wsguard.core.case import Expected, Handshake, Mark, Protected, Session
+from flask_wsguard.core.origins import Origin, OriginPolicy
+from flask_wsguard.core.source import Source, SourceRules
+from flask_wsguard.core.tickets import Keys, Ticket, Token, bind
+from flask_wsguard.core.upgrade import Upgrade
+
+NOW = 1_800_000_000
+SITE = "https://example.org"
+KEYS = Keys(["the site's own secret, thirty-two letters"])
+FORGERS = Keys(["the attacker's secret, thirty-two letters"])
+ID = "alices-ticket-id-22-xx"
+OTHER_ID = "another-ticket-id-22-x"
+NONCE = "nonce of alice's login"
+RULES = SourceRules(OriginPolicy(("self", "https://app.example.org", "https://partner.example")))
+EXPECTED = Expected(RULES, KEYS, "wsguard", clock_skew=5)
+ALICES = Session("alice", NONCE)
+
+UPGRADE = Upgrade(
+    method="GET",
+    protocol="HTTP/1.1",
+    host="example.org",
+    connection="keep-alive, Upgrade",
+    upgrade="websocket",
+    key="dGhlIHNhbXBsZSBub25jZQ==",
+    version="13",
+    subprotocols=None,
+    extensions="permessage-deflate; client_max_window_bits",
+    has_body=False,
+    names="HOST\nCONNECTION\nUPGRADE\nSEC_WEBSOCKET_KEY\nSEC_WEBSOCKET_VERSION\n",
+    values="example.org keep-alive, Upgrade websocket dGhlIHNhbXBsZSBub25jZQ== 13",
+)
+TICKET = Ticket(
+    id=ID,
+    user_id="alice",
+    scopes=frozenset({"chat:read"}),
+    binding=bind("example.org", "/echo"),
+    session=KEYS.fingerprint("alice", NONCE),
+    issued_at=NOW - 10,
+    expires_at=NOW + 20,
+)
+TOKEN = Token(ID, TICKET.binding, TICKET.issued_at, TICKET.expires_at)
+
+
+def token(keys: Keys = KEYS, **changes: Any) -> str:
+    """Return the signed text of alice's token, with changes."""
+    return keys.mint_token(replace(TOKEN, **changes))
+
+
+def ticket(keys: Keys = KEYS, **changes: Any) -> str:
+    """Return the signed text of alice's ticket, with changes."""
+    return keys.mint_ticket(replace(TICKET, **changes))
+
+
+def cookie(text: str, name: str = f"__Host-Http-wsguard-{ID}") -> str:
+    """Return a Cookie header that holds one ticket among what browsers send along."""
+    return f"theme=dark; {name}={text}; lang=en"
+
+
+GOOD_TOKEN = token()
+GOOD_COOKIE = cookie(ticket())
+
+
+def source(
+    origin: str | None = SITE, own: str = SITE, fetch_site: str | None = None, **facts: Any
+) -> Source:
+    """Return where a request comes from; ``own`` is the request's own origin."""
+    return Source(
+        own=Origin.parse(own),
+        origin=origin,
+        page=None if origin is None else Origin.parse(origin),
+        fetch_site=fetch_site,
+        fetch_metadata=facts.pop("fetch_metadata", fetch_site is not None),
+    )
+
+
+def handshake(
+    *,
+    mark: Mark | None = Protected(frozenset({"chat:read"})),  # noqa: B008
+    upgrade: Upgrade | None = UPGRADE,
+    path: str = "/echo",
+    tokens: tuple[str, ...] = (GOOD_TOKEN,),
+    cookies: str = GOOD_COOKIE,
+    session: Session | None = ALICES,
+    **where: Any,
+) -> Handshake:
+    """Return a handshake of alice's page that is accepted, but for what is said otherwise."""
+    return Handshake(
+        mark=mark,
+        upgrade=upgrade,
+        source=source(**where),
+        path=path,
+        tokens=tokens,
+        cookies=cookies,
+        session=None if session is None else lambda: session,
+    )
