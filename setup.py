@@ -42,6 +42,7 @@ setup(
         "simple-websocket>=1.0.0",
         "itsdangerous>=2.2.0",
     ],
+    entry_points={"flask.commands": ["wsguard = flask_wsguard.ops.cli:wsguard"]},
     extras_require={
         "redis": ["redis>=5.0"],
         "metrics": ["prometheus-client>=0.20"],

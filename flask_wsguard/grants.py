@@ -7,6 +7,7 @@ cannot read why a handshake failed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from flask import current_app, request
 from werkzeug.exceptions import HTTPException
@@ -15,6 +16,7 @@ from werkzeug.routing import RequestRedirect
 from . import facts
 from .core import preauth
 from .core.case import Mark, Public, cookie_pairs
+from .core.origins import Origin
 from .core.pending import Held, surplus
 from .core.preauth import PreauthRequest, SocketPath
 from .core.refusals import Refusal, Refused
@@ -111,8 +113,12 @@ def held_tickets(state: State, source: Source) -> list[tuple[str, str, Ticket]]:
 
 
 def _read_body() -> bytes:
+    most = preauth.LONGEST_BODY + 1
     try:
-        return request.stream.read(preauth.LONGEST_BODY + 1)
+        # For a chunked body; a lower limit of the site stays.
+        request.max_content_length = min(most, request.max_content_length or most)
+        # Not the stream, which a hook of the site may have read.
+        return request.get_data()
     except (HTTPException, OSError):
         # A client that hung up, or a site limit below ours: no body is no JSON.
         return b""
@@ -160,9 +166,8 @@ def _who_asks(state: State) -> Found | Refused:
 def _mint(
     state: State, source: Source, found: Found, scopes: frozenset[str], path: SocketPath
 ) -> Minted:
-    if source.own is None:
-        raise AssertionError("a request without a usable Host passed the Origin check")
-    expected, identity, host = state.expected, found.identity, source.own.netloc
+    own = cast(Origin, source.own)  # refuse_transport lets no request without a usable Host pass
+    expected, identity, host = state.expected, found.identity, own.netloc
     keys, now = expected.keys, int(state.now())
     session = keys.fingerprint(identity.id, identity.session) if found.ambient else ""
     ticket = Ticket(
@@ -176,7 +181,7 @@ def _mint(
     )
     token = Token(ticket.id, ticket.binding, ticket.issued_at, ticket.expires_at)
     text = keys.mint_ticket(ticket)
-    cookie = expected.cookie_prefix(source.own) + ticket.id
+    cookie = expected.cookie_prefix(own) + ticket.id
     held = [
         Held(name, len(name) + len(value) + 3, other.issued_at)
         for name, value, other in held_tickets(state, source)

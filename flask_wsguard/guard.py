@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
-from flask import Blueprint, Flask, has_request_context, request
+from flask import Blueprint, Flask, request
 
 from . import facts, gate
 from .core.case import Protected
 from .core.refusals import Refused
+from .disconnect import disconnect
 from .errors import ConfigError, HandshakeRefused
 from .hooks import current_state, give_back_slot, guard_route, on_login, on_logout
 from .identity import Loader, Reload, connect_logins
@@ -160,23 +161,7 @@ class WSGuard:
         store that processes share, the others get a notice. Needs an app context. Raises
         RuntimeError without such a store in a process that serves no sockets, such as a command.
         """
-        _, state = current_state()
-        sockets, store = state.sockets, state.store
-        if not (store.is_shared or sockets.ever_held or has_request_context()):
-            raise RuntimeError(
-                "guard.disconnect() reaches the sockets of its own process, and this one serves "
-                "none: set WSGUARD_STORAGE_URI, or call it in a view of the site"
-            )
-        meant = sockets.registry.select(Selector(user_id, session, ticket_id))
-        closed = sockets.close(meant, code, reason)
-        state.bus.tell(
-            code=code,
-            reason=reason,
-            user=state.expected.keys.pseudonym(user_id) if user_id is not None else "",
-            session=session or "",
-            ticket=ticket_id or "",
-        )
-        return closed
+        return disconnect(Selector(user_id, session, ticket_id), code=code, reason=reason)
 
     def drain(self, seconds: float | None = None) -> int:
         """Close all sockets with 1012, spread over ``seconds``; return how many are meant.

@@ -25,6 +25,8 @@ from .views import set_ticket_cookie
 
 _log = logging.getLogger("flask_wsguard")
 
+_ENDED = "session_ended"
+
 
 def current_state() -> tuple[Flask, State]:
     """Return the current app and what the extension knows of it."""
@@ -135,23 +137,25 @@ def on_logout(app: Flask, user: Any = None, **_: Any) -> None:
 
 def _end_session(state: State, user_id: str | None, nonce: str | None) -> None:
     """Record the end first: the browser holds its old cookie until our answer arrives."""
-    registry = state.sockets.registry
+    registry, told = state.sockets.registry, list[dict[str, Any]]()
     if nonce is not None:
         digest = digest_of(nonce)
         state.ended.add(digest, state.now())
         meant = [held for held in registry.select(Selector()) if held.nonce_digest == digest]
-        state.bus.tell(ended=digest)
+        told.append({"ended": digest})
     elif user_id is not None:
         # Sessions without a nonce are told apart by nothing: they close together.
         sessions = state.expected.keys.fingerprints(user_id, None)
         meant = [held for one in sessions for held in registry.select(Selector(session=one))]
         if state.settings.disconnect_on_logout:
-            for one in sessions:
-                state.bus.tell(session=one, code=SIGN_IN_AGAIN, reason="session_ended")
+            told = [{"session": one, "code": SIGN_IN_AGAIN, "reason": _ENDED} for one in sessions]
     else:
         return
     if state.settings.disconnect_on_logout:
-        state.sockets.close(meant, SIGN_IN_AGAIN, "session_ended")
+        state.sockets.close(meant, SIGN_IN_AGAIN, _ENDED)
+    # Last, because a store may make us wait.
+    for fields in told:
+        state.bus.tell(**fields)
     _expire_tickets(state, nonce)
 
 

@@ -133,6 +133,9 @@ def _run_attached(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     except ScopeMissing as missing:
         _log.warning("closing a socket on %s: %s", request.path, missing)
         args[0].close(POLICY_CLOSE, "scope_missing")
+        if connection:
+            # gunicorn's main thread would wait two seconds for a peer that stays silent.
+            connection.cut()
     except OSError:
         # A handler that was sending when its socket was cut; that is no fault of the site's.
         if not connection or not connection.is_closing:

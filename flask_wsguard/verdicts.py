@@ -138,6 +138,9 @@ class Attachable(Protocol):
     def attach(self, ws: Any) -> bool:
         """Take the socket; False when the handler must not run."""
 
+    def cut(self) -> None:
+        """Shut the connection down."""
+
 
 def connection_of(environ: dict[str, Any]) -> Attachable | None:
     """Return the connection that stands for this request's socket, None without one."""

@@ -56,7 +56,7 @@ def preauth() -> Response:
     asked = facts.preauth_of(request.environ)
     try:
         if asked.method == "OPTIONS":
-            answer = _preflight(asked.source, state.expected.rules)
+            answer = _preflight(app, state, asked.source)
         else:
             answer = _answer(app, state, asked)
     finally:
@@ -68,30 +68,40 @@ def preauth() -> Response:
     return answer
 
 
-def _preflight(source: Source, rules: SourceRules) -> Response:
+def _preflight(app: Flask, state: State, source: Source) -> Response:
+    rules = state.expected.rules
     refused = refuse_missing_origin(source, rules) or refuse_foreign_origin(source, rules)
-    return _problem(refused) if refused else Response(status=204)
+    return _refuse(app, state, source, Denied("", refused)) if refused else Response(status=204)
 
 
 def _answer(app: Flask, state: State, asked: PreauthRequest) -> Response:
-    origin = asked.source.origin
     outcome = grants.decide(state, asked)
     if isinstance(outcome, Denied):
-        refused, path = outcome.refused, outcome.path
-        state.log.write("preauth", refused, path or request.path, origin)
-        reports.emit(
-            signals.preauth_refused,
-            app,
-            reason=refused.reason,
-            detail=refused.detail,
-            path=path,
-            origin=origin,
-        )
-        return _problem(refused)
+        return _refuse(app, state, asked.source, outcome)
     minted = outcome.minted
-    user_id = minted.user_id if minted else None
-    reports.emit(signals.preauth_granted, app, path=outcome.path, user_id=user_id, origin=origin)
+    reports.emit(
+        signals.preauth_granted,
+        app,
+        path=outcome.path,
+        user_id=minted.user_id if minted else None,
+        origin=asked.source.origin,
+    )
     return _grant(state, asked.source, minted)
+
+
+def _refuse(app: Flask, state: State, source: Source, denied: Denied) -> Response:
+    """Tell the operator, then the page."""
+    refused, path = denied.refused, denied.path
+    state.log.write("preauth", refused, path or request.path, source.origin)
+    reports.emit(
+        signals.preauth_refused,
+        app,
+        reason=refused.reason,
+        detail=refused.detail,
+        path=path,
+        origin=source.origin,
+    )
+    return _problem(refused)
 
 
 def _grant(state: State, source: Source, minted: Minted | None) -> Response:

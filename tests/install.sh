@@ -9,6 +9,14 @@ for package in $packages; do
     case $package in
         nodejs) command -v node >/dev/null && continue ;;
         npm) command -v npm >/dev/null && continue ;;
+        chromium) command -v chromium >/dev/null && continue ;;
+        chromium-driver) command -v chromedriver >/dev/null && continue ;;
+        haproxy) command -v haproxy >/dev/null && continue ;;
+        firefox-esr) command -v firefox-esr >/dev/null && continue ;;
+        webkit2gtk-driver) command -v WebKitWebDriver >/dev/null && continue ;;
+        xvfb) command -v Xvfb >/dev/null && continue ;;
+        libnss3-tools) command -v certutil >/dev/null && continue ;;
+        default-jre-headless) command -v java >/dev/null && continue ;;
         redis-server) command -v redis-server >/dev/null && continue ;;
         nginx-light) [ -x /usr/sbin/nginx ] && continue ;;
         openssl) command -v openssl >/dev/null && continue ;;

@@ -144,6 +144,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         "METADATA",
         "RECORD",
         "WHEEL",
+        "entry_points.txt",
         "licenses/LICENSE",
         "top_level.txt",
     }

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, render_template_string
+from flask import Flask, render_template_string, request
 from werkzeug.test import TestResponse
 
 import flask_wsguard
-from flask_wsguard import Refusal, WSGuard, preauth_granted
+from flask_wsguard import Refusal, WSGuard, preauth_granted, preauth_refused
 from flask_wsguard.core.refusals import Refused
 from flask_wsguard.core.tickets import Keys, read_ticket, read_token
 from flask_wsguard.views import _problem
@@ -822,3 +822,31 @@ def test_rotation_of_the_secret_refuses_nobody() -> None:
     fresh = moved.preauth(cookies=visitor.cookie_header()).json["token"]
     assert Keys([SECRET]).verifies_token(token)
     assert not Keys([SECRET]).verifies_token(fresh)
+
+
+def test_body_that_a_hook_of_the_site_has_read_is_read_again() -> None:
+    """A site that logs JSON bodies, or looks for a key in them, takes nothing away."""
+    seen: list[Any] = []
+
+    def prepare(app: Flask) -> None:
+        app.before_request(lambda: seen.append(request.get_json(silent=True)))
+
+    visitor = Visitor(make_site(prepare=prepare))
+    visitor.log_in("alice")
+    assert visitor.preauth("/any").status_code == 200
+    assert {"path": "/any"} in seen
+
+
+def test_refused_preflight_is_heard_of(alice: Visitor) -> None:
+    """A page that tries to force a preauth by fetch gets no further than this: say so."""
+    heard: list[Any] = []
+
+    def hear(app: Flask, **facts: Any) -> None:
+        heard.append((facts["reason"], facts["origin"]))
+
+    with preauth_refused.connected_to(hear):
+        answer = alice.client.options(
+            "/wsguard/preauth", base_url=alice.base, headers={"Origin": "https://evil.example"}
+        )
+    assert answer.status_code == 403
+    assert heard == [("origin_not_allowed", "https://evil.example")]

@@ -14,7 +14,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -82,8 +82,9 @@ class Wire:
         self._socket.close()
 
     def finish(self) -> None:
-        """Say that nothing more will be sent."""
-        self._socket.shutdown(socket.SHUT_WR)
+        """Say that nothing more will be sent; harmless when the peer has gone already."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def send(self, data: bytes) -> None:
         """Send these bytes."""

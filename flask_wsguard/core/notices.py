@@ -8,6 +8,7 @@ it finds nothing left to do.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 
 from .tickets import Keys, new_id
@@ -75,5 +76,8 @@ def read_notice(text: str, keys: Keys) -> Notice | None:
             str(session),
             str(ticket),
         ]:
+            # A bool is an int to the pattern, and JSON as Python reads it knows NaN.
+            if type(code) is not int or type(at) is bool or not math.isfinite(at):
+                return None
             return Notice(id_, float(at), code, reason, ended, user, session, ticket)
     return None

@@ -53,9 +53,8 @@ class Timer:
         while True:
             wake.wait(_BUSY_SECONDS if busy else _IDLE_SECONDS)
             wake.clear()
-            busy = False
-            for ticker in self.tickers():
-                busy |= self._tick(ticker)
+            # No variable: it would keep the last ticker, and its app, alive.
+            busy = any([self._tick(ticker) for ticker in self.tickers()])
 
     def _tick(self, ticker: Ticker) -> bool:
         try:

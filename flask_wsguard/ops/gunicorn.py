@@ -6,8 +6,8 @@ signal handlers are installed on the main thread only.
 
 from __future__ import annotations
 
+import _thread
 import signal
-import threading
 from types import FrameType
 from typing import Any
 
@@ -25,8 +25,9 @@ def post_worker_init(worker: Any) -> None:
     previous = signal.getsignal(signal.SIGTERM)
 
     def drain_then_exit(number: int, frame: FrameType | None) -> None:
-        # A thread, because the handler may have interrupted whoever holds the registry's lock.
-        threading.Thread(target=drain_all, name="wsguard-drain", daemon=True).start()
+        # A thread, because the handler may have interrupted whoever holds the registry's lock;
+        # a bare one, because Thread.start waits, which gevent forbids in a signal handler.
+        _thread.start_new_thread(drain_all, ())
         if callable(previous):
             previous(number, frame)
 

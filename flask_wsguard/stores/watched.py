@@ -90,7 +90,7 @@ class WatchedStore:
             self._ask_again_at = time.monotonic() + _PAUSE_SECONDS
         if was_up:
             _log.error(
-                "the store does not answer (%s): single use refuses, the rest goes on", fault
+                "the store does not answer (%s): single use refuses, the rest goes on", str(fault)
             )
 
     def _came_up(self) -> None:

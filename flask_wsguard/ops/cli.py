@@ -1,0 +1,31 @@
+"""``flask wsguard``: what an operator asks on the command line. Flask finds it by entry point."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from ..disconnect import disconnect
+from ..live.registry import Selector
+from ..live.sockets import SIGN_IN_AGAIN
+
+wsguard = AppGroup("wsguard", help="Guarded WebSockets.")
+
+
+@wsguard.command("disconnect")
+@click.option("--user", "user_id", help="The user's id.")
+@click.option("--session", help="The session, as current_ticket.session has it.")
+@click.option("--ticket", "ticket_id", help="The ticket's id.")
+@click.option("--all", "everybody", is_flag=True, help="Every socket, public ones too.")
+def disconnect_command(
+    user_id: str | None, session: str | None, ticket_id: str | None, everybody: bool
+) -> None:
+    """Close open sockets in all processes. Needs WSGUARD_STORAGE_URI."""
+    selector = Selector(user_id, session, ticket_id)
+    if everybody == (selector != Selector()):
+        raise click.UsageError("say whose: --user, --session, --ticket or --all")
+    try:
+        disconnect(selector, code=SIGN_IN_AGAIN, reason="disconnected")
+    except RuntimeError as fault:
+        raise click.ClickException(str(fault)) from None
+    click.echo("told every process that holds such a socket to close it")

@@ -1,0 +1,264 @@
+"""The registry: who holds what, under which caps; and one connection, closed once."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from flask_wsguard.core.tickets import Ticket
+from flask_wsguard.live.connection import Connection
+from flask_wsguard.live.registry import Registry, Selector
+from flask_wsguard.live.sockets import Sockets, drain_all, raw_socket
+
+
+def connection(user: str | None = "alice", session: str = "one", id_: str = "t1") -> Connection:
+    ticket = user and Ticket(id_, user, frozenset(), "", session, 1, 2)
+    return Connection(ticket or None, "/")
+
+
+def test_indexes_are_empty_after_removal() -> None:
+    """Nothing is left of a socket that is gone."""
+    registry = Registry(None, 20)
+    held = [connection(), connection("bob"), connection(None)]
+    for each in held:
+        assert registry.take(each)
+    assert len(registry) == 3
+    assert sorted(registry.users()) == ["alice", "bob"]
+    for each in held * 2:
+        registry.give_back(each)
+    assert (registry._all, registry._by_user, registry._by_session) == (set(), {}, {})
+
+
+def test_giving_back_one_keeps_the_others() -> None:
+    """Two sockets of one session are two."""
+    registry, one, two = Registry(None, 20), connection(), connection(id_="t2")
+    assert registry.take(one)
+    assert registry.take(two)
+    registry.give_back(one)
+    assert registry.select(Selector(user_id="alice")) == [two]
+    assert registry.select(Selector(session="one")) == [two]
+
+
+@pytest.mark.parametrize(
+    ("selector", "number"),
+    [
+        (Selector(), 4),
+        (Selector(user_id="alice"), 2),
+        (Selector(session="one"), 1),
+        (Selector(ticket_id="t1"), 3),
+        (Selector("alice", "two", "t1"), 1),
+        (Selector(user_id="bob", session="one"), 0),
+        (Selector(user_id="nobody"), 0),
+        (Selector(user_id=""), 0),
+    ],
+)
+def test_select(selector: Selector, number: int) -> None:
+    """Every given field must match; a public socket is meant only with everybody."""
+    registry = Registry(None, 20)
+    for each in (
+        connection(),
+        connection(session="two"),
+        connection("bob", "three"),
+        connection(None),
+    ):
+        registry.take(each)
+    assert len(registry.select(selector)) == number
+
+
+@pytest.mark.parametrize(("total", "per_user", "won"), [(5, 100, 5), (None, 3, 3)])
+def test_cap_holds_against_threads(total: int | None, per_user: int, won: int) -> None:
+    """Twenty at once, and exactly as many as may get a slot."""
+    registry, gun = Registry(total, per_user), threading.Barrier(20)
+
+    def race(_: int) -> bool:
+        gun.wait(10)
+        return registry.take(connection())
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(race, range(20))) == won
+    assert not registry.has_room("alice")
+
+
+def test_no_reference_is_kept() -> None:
+    """After the handler nothing holds the connection, closed or not."""
+    sockets = Sockets(None, 20, 10)
+    held = [connection(), connection()]
+    for each in held:
+        assert sockets.take(each)
+    assert sockets.close(held[:1], 4401, "over") == 1
+    seen = [weakref.ref(each) for each in held]
+    while held:
+        sockets.give_back(held.pop())
+    del each
+    deadline = time.monotonic() + 3
+    while any(ref() for ref in seen):
+        assert time.monotonic() < deadline
+        gc.collect()
+        time.sleep(0.01)
+
+
+class WebSocket:
+    """The handler's socket, reduced to what is used of it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.closed: list[tuple[int, str]] = []
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed.append((code, reason))
+        self.sock.send(b"close frame")
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[WebSocket, socket.socket]]:
+    """Return a handler's socket and its peer's."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.settimeout(5)
+        yield WebSocket(ours), theirs
+
+
+Pair = tuple[WebSocket, socket.socket]
+
+
+def test_closed_once_by_twenty_threads(pair: Pair) -> None:
+    """One close frame, whoever comes first."""
+    ws, each = pair[0], connection()
+    assert each.attach(ws)
+    with ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(lambda n: each.close(4000 + n, "n"), range(20))) == 1
+    assert ws.closed == [(each.code, "n")]
+
+
+def test_attach_after_close(pair: Pair) -> None:
+    """The handler must not run; the peer is told, and then cut off."""
+    ws, theirs = pair
+    each = connection()
+    assert each.close(4401, "late")
+    assert not each.attach(ws)
+    assert ws.closed == [(4401, "late")]
+    assert theirs.recv(99) == b"close frame"
+    assert theirs.recv(99) == b""
+
+
+def test_full_buffer_is_cut_at_once(pair: Pair) -> None:
+    """No close frame fits: not tried, not waited for."""
+    ws, _ = pair
+    ws.sock.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            ws.sock.send(bytes(65536))
+    ws.sock.setblocking(True)
+    each = connection()
+    each.attach(ws)
+    begin = time.monotonic()
+    assert each.close(4401, "stuck")
+    assert time.monotonic() - begin < 0.1
+    assert ws.closed == []
+    with pytest.raises(BrokenPipeError):
+        ws.sock.send(b"x")
+
+
+def test_close_that_raises_cuts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the library below says, the socket ends."""
+    ws, theirs = pair
+
+    def close(code: int, reason: str) -> None:
+        raise RuntimeError("closed already")
+
+    monkeypatch.setattr(ws, "close", close)
+    each = connection()
+    each.attach(ws)
+    assert each.close(4401, "over")
+    assert theirs.recv(9) == b""
+
+
+def test_cut_before_a_handler_came(pair: Pair) -> None:
+    """The server's own socket is shut down; without one there is nothing to do."""
+    ws, theirs = pair
+    Connection(None, "/", raw=ws.sock).cut()
+    assert theirs.recv(9) == b""
+    Connection(None, "/").cut()
+
+
+def test_cut_of_a_closed_socket(pair: Pair) -> None:
+    """It is gone already; that is no fault."""
+    each = connection()
+    each.attach(pair[0])
+    pair[0].sock.close()
+    each.cut()
+
+
+def test_the_aged_are_closed_and_the_silent_cut(pair: Pair) -> None:
+    """A deadline closes with 4401; a second later the peer that said nothing is cut off."""
+    ws, theirs = pair
+    sockets, each = Sockets(None, 20, 10), Connection(None, "/", max_age=0.2)
+    each.attach(ws)
+    assert sockets.take(each)
+    assert theirs.recv(99) == b"close frame"
+    assert (each.code, each.reason) == (4401, "max_age")
+    told = time.monotonic()
+    assert theirs.recv(99) == b""
+    assert 0.8 < time.monotonic() - told < 2.0
+
+
+@pytest.mark.parametrize("seconds", [None, 10.0])
+def test_drain_is_spread(seconds: float | None) -> None:
+    """Ten sockets over ten seconds: one a second, with 1012."""
+    sockets = Sockets(None, 20, 10)
+    held = [connection() for _ in range(10)]
+    for each in held:
+        sockets.take(each)
+    assert sockets.drain(seconds) == 10
+    begin = min(each.drain_at for each in held)
+    assert sorted(round(each.drain_at - begin) for each in held) == list(range(10))
+    sockets.tick(begin + 4.5)
+    assert sum(each.code == 1012 for each in held) == 5
+    for each in held:
+        sockets.give_back(each)
+
+
+def test_drain_all_reaches_every_app() -> None:
+    """Whatever holds sockets in this process."""
+    many = [Sockets(None, 20, 600) for _ in range(2)]
+    held = [connection() for _ in many]
+    for sockets, each in zip(many, held, strict=True):
+        sockets.take(each)
+    drain_all()
+    assert all(each.drain_at < float("inf") for each in held)
+
+
+def test_raw_socket() -> None:
+    """Where gunicorn and Werkzeug show it."""
+    assert raw_socket({"gunicorn.socket": 1}) == 1
+    assert raw_socket({"werkzeug.socket": 2}) == 2
+    empty: dict[str, Any] = {}
+    assert raw_socket(empty) is None
+
+
+def test_revalidation_is_ticked_and_caps_are_kept() -> None:
+    """The timer asks again on behalf of the sockets; beyond the cap there is no slot."""
+    sockets, asked = Sockets(1, 20, 10), threading.Event()
+    first = connection()
+
+    def ask(user_id: str) -> None:
+        asked.set()
+
+    sockets.revalidate(0.01, 3, ask)
+    assert sockets.take(first)
+    assert not sockets.take(connection())
+    assert asked.wait(5)
+    deadline = time.monotonic() + 5
+    while not first.is_closing:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert (first.code, first.reason) == (4401, "login_required")

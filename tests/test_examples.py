@@ -1,0 +1,67 @@
+"""Every example in docs/examples does what its page says."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_wsguard.core.tickets import Ticket
+from flask_wsguard.live.connection import Connection
+from tests.visitor import Visitor
+
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+
+
+def load(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))
+
+
+def hold(app: Any, user_id: str) -> Connection:
+    """Hold a socket of a user, as a handler would."""
+    ticket = Ticket("i" * 22, user_id, frozenset(), "b", "s", 0, 30)
+    connection = Connection(ticket, "/updates")
+    assert app.extensions["wsguard"].sockets.take(connection)
+    return connection
+
+
+def test_flask_login_deactivation_closes_the_users_sockets() -> None:
+    """Hers, not his; and the next preauth says why."""
+    app = load("close_sockets_flask_login")["app"]
+    visitor = Visitor(app)
+    visitor.log_in("alice")
+    assert visitor.preauth("/updates").status_code == 200
+    hers, his = hold(app, "alice"), hold(app, "bob")
+    visitor.client.post("/deactivate/alice", base_url=visitor.base)
+    assert (hers.code, hers.reason) == (4401, "deactivated")
+    assert not his.is_closing
+    assert visitor.preauth("/updates").json["reason"] == "login_required"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_flask_security_password_change_and_deactivation_close_sockets() -> None:
+    """By its own signal, and by the one call behind its datastore."""
+    scope = load("close_sockets_flask_security")
+    app = scope["app"]
+    visitor = Visitor(app)
+    form = {"email": "alice@example.org", "password": "correct horse"}
+    assert visitor.client.post("/login", data=form, base_url=visitor.base).status_code == 302
+    assert visitor.preauth("/updates").status_code == 200
+    with app.app_context():
+        user_id = scope["datastore"].find_user(email="alice@example.org").get_id()
+    first = hold(app, user_id)
+    change = {
+        "password": "correct horse",
+        "new_password": "battery staple",
+        "new_password_confirm": "battery staple",
+    }
+    assert visitor.client.post("/change", data=change, base_url=visitor.base).status_code == 302
+    assert (first.code, first.reason) == (4401, "password_changed")
+    with app.app_context():
+        user_id = scope["datastore"].find_user(email="alice@example.org").get_id()
+    second = hold(app, user_id)
+    visitor.client.post("/deactivate/alice@example.org", base_url=visitor.base)
+    assert (second.code, second.reason) == (4401, "deactivated")
+    assert visitor.preauth("/updates").json["reason"] == "login_required"

@@ -1,0 +1,371 @@
+"""What login, logout and the end of a request do to sockets; what the server is told."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_wsguard import ConfigError, Identity, Refusal, ScopeMissing, ws_protected
+from flask_wsguard.core.tickets import Ticket
+from flask_wsguard.live import timer
+from flask_wsguard.live.connection import Connection
+from flask_wsguard.live.sockets import drain_all
+from flask_wsguard.ops.gunicorn import post_worker_init
+from flask_wsguard.servers import EVERY_THREAD, ONE_SOCKET, UNPATCHED_GEVENT, advice, fault_of
+from flask_wsguard.verdicts import Admitted, Observed, set_connection, set_verdict
+from tests.sites import make_site
+from tests.visitor import Visitor
+
+GOOD_OPTIONS = {"ping_interval": 25, "max_message_size": 65536}
+
+
+def hold(app: Flask, user_id: str, session: str = "") -> Connection:
+    """Hold a socket of a user, as a handler would."""
+    ticket = Ticket("i" * 22, user_id, frozenset(), "b", session, 0, 30)
+    connection = Connection(ticket, "/any")
+    assert app.extensions["wsguard"].sockets.take(connection)
+    return connection
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["closes", "switched-off"])
+def test_logout_of_a_session_without_a_nonce_closes_those_of_its_user(closes: bool) -> None:
+    """Remembered browsers cannot be told apart; others of the user, and other users, stay."""
+    app = make_site(WSGUARD_DISCONNECT_ON_LOGOUT=closes)
+    keys = app.extensions["wsguard"].expected.keys
+    visitor = Visitor(app)
+    with visitor.client.session_transaction(base_url=visitor.base) as session:
+        session["_user_id"] = "alice"
+        session["_fresh"] = True
+    remembered = hold(app, "alice", keys.fingerprint("alice", None))
+    logged_in = hold(app, "alice", keys.fingerprint("alice", "a nonce"))
+    other = hold(app, "bob", keys.fingerprint("bob", None))
+    visitor.log_out()
+    assert [one.is_closing for one in (remembered, logged_in, other)] == [closes, False, False]
+
+
+def test_logout_of_nobody_does_nothing() -> None:
+    """A logout button pressed twice."""
+    app = make_site()
+    connection = hold(app, "alice")
+    assert Visitor(app).log_out().status_code == 200
+    assert not connection.is_closing
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["closes", "switched-off"])
+def test_second_login_ends_the_first(closes: bool) -> None:
+    """Whoever logs in anew in a browser leaves the earlier login's sockets behind."""
+    app = make_site(WSGUARD_DISCONNECT_ON_LOGOUT=closes)
+    visitor = Visitor(app)
+    visitor.log_in("alice")
+    token = visitor.token("/any")
+    registry = app.extensions["wsguard"].sockets.registry
+    held: list[Connection] = []
+    take = registry.take
+
+    def keep(connection: Connection) -> bool:
+        held.append(connection)
+        return take(connection)
+
+    type(registry).take, original = staticmethod(keep), type(registry).take
+    try:
+        assert visitor.connect("/any", token).reason is None
+    finally:
+        type(registry).take = original
+    assert take(held[0])
+    visitor.log_in("alice")
+    assert held[0].is_closing is closes
+
+
+def test_logout_between_verdict_and_slot_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep found no socket yet, so the handshake looks again behind its slot."""
+    app = make_site()
+    visitor = Visitor(app)
+    visitor.log_in("alice")
+    token = visitor.token("/any")
+    other = Visitor(app)
+    other.client._cookies.update(visitor.client._cookies)
+    sockets = app.extensions["wsguard"].sockets
+    take = sockets.take
+
+    def log_out_first(connection: Connection) -> bool:
+        assert other.log_out().status_code == 200
+        return take(connection)
+
+    monkeypatch.setattr(sockets, "take", log_out_first)
+    assert visitor.connect("/any", token).reason == "session_ended"
+    assert len(sockets.registry) == 0
+
+
+class FakeSocket:
+    """A handler's socket that notes how it was closed."""
+
+    def __init__(self) -> None:
+        self.closed: list[Any] = []
+        self.sock = self
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed.append((code, reason))
+
+    def shutdown(self, how: int) -> None:
+        self.closed.append("cut")
+
+    def fileno(self) -> int:
+        return -1
+
+
+def run_attached(app: Flask, connection: Connection, view: Any) -> FakeSocket:
+    """Run a protected view under a verdict with this connection."""
+    ws = FakeSocket()
+    assert connection.ticket
+    with app.test_request_context("/any") as context:
+        set_verdict(context.request.environ, Admitted(connection.ticket, "/any"))
+        set_connection(context.request.environ, connection)
+        ws_protected(view)(ws)
+    return ws
+
+
+def test_handler_of_a_socket_that_is_closing_does_not_run() -> None:
+    """A disconnect between verdict and handler is not lost."""
+    app = make_site()
+    connection = hold(app, "alice")
+    connection.close(4401, "disconnected")
+    ran: list[Any] = []
+    run_attached(app, connection, lambda ws: ran.append(ws))
+    assert ran == []
+
+
+def test_scope_missing_closes_and_cuts() -> None:
+    """4403, and nobody waits for the peer."""
+
+    def view(ws: Any) -> None:
+        raise ScopeMissing("admin")
+
+    app = make_site()
+    assert run_attached(app, hold(app, "alice"), view).closed == [(4403, "scope_missing"), "cut"]
+
+
+def test_send_that_fails_because_the_socket_was_cut_is_no_fault() -> None:
+    """A handler blocked in send() when a disconnect comes leaves no traceback; others do."""
+    app = make_site()
+    connection = hold(app, "alice")
+
+    def cut_off(ws: Any) -> None:
+        connection.code = 4401
+        raise BrokenPipeError
+
+    run_attached(app, connection, cut_off)
+
+    def broken(ws: Any) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run_attached(app, hold(app, "alice"), broken)
+
+
+def test_revalidation_asks_reload_then_flask_login_then_scopes() -> None:
+    """A loader of the site is asked in front of Flask-Login; a user who is gone is None."""
+    app = make_site(WSGUARD_REVALIDATE_EVERY=60)
+    guard = app.extensions["test_guard"]
+    known: dict[str, object] = {"device-1": object()}
+    guard.scopes_loader(lambda user: {"read"} if user in known.values() else {"login"})
+    guard.identity_loader(ambient=False, reload=known.get)(lambda request: None)
+    revalidation = app.extensions["wsguard"].sockets.revalidation
+    assert revalidation._ask("device-1") == {"read"}
+    assert revalidation._ask("alice") == {"login"}
+    app.login_manager.user_loader(lambda user_id: None)  # type: ignore[attr-defined]
+    assert revalidation._ask("alice") is None
+
+
+def test_inactive_user_is_gone_at_revalidation() -> None:
+    """Flask-Login says ``is_authenticated`` False of a deactivated user."""
+    app = make_site(WSGUARD_REVALIDATE_EVERY=60)
+
+    class Inactive:
+        is_authenticated = False
+
+    app.login_manager.user_loader(lambda user_id: Inactive())  # type: ignore[attr-defined]
+    assert app.extensions["wsguard"].sockets.revalidation._ask("alice") is None
+
+
+def test_site_without_flask_login_finds_nobody_again() -> None:
+    """Its reload is all there is."""
+    from flask_wsguard import WSGuard
+
+    app = Flask("x")
+    app.config.update(SECRET_KEY="k" * 32, WSGUARD_REVALIDATE_EVERY=60)
+    guard = WSGuard(app)
+    guard.identity_loader(reload=lambda user_id: None)(lambda request: Identity("x", object()))
+    assert app.extensions["wsguard"].sockets.revalidation._ask("x") is None
+
+
+@pytest.mark.parametrize("first", ["init_app", "loader"])
+def test_revalidation_without_reload_is_a_config_error(first: str) -> None:
+    """Whichever comes first: there is no request in which to ask the loader again."""
+    from flask_wsguard import WSGuard
+
+    app = Flask("x")
+    app.config.update(SECRET_KEY="k" * 32, WSGUARD_REVALIDATE_EVERY=60)
+    guard = WSGuard()
+    if first == "init_app":
+        guard.init_app(app)
+        with pytest.raises(ConfigError, match="reload="):
+            guard.identity_loader(lambda request: None)
+    else:
+        guard.identity_loader(lambda request: None)
+        with pytest.raises(ConfigError, match="reload="):
+            guard.init_app(app)
+
+
+def test_guard_drains() -> None:
+    """All sockets, spread over the seconds given; the count is of those meant."""
+    app = make_site()
+    connections = [hold(app, "alice") for _ in range(2)]
+    with app.app_context():
+        assert app.extensions["test_guard"].drain(10) == 2
+    assert connections[0].drain_at != connections[1].drain_at
+
+
+def test_single_use_without_a_store_warns_once(caplog: pytest.LogCaptureFixture) -> None:
+    """It holds in one process only, and says so at start-up."""
+    make_site(WSGUARD_SINGLE_USE=True)
+    assert [record.message for record in caplog.records if "SINGLE_USE" in record.message] == [
+        "WSGUARD_SINGLE_USE without WSGUARD_STORAGE_URI holds in one process only"
+    ]
+
+
+def test_worker_that_is_told_to_go_drains_then_exits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handler that gunicorn had installed runs too."""
+    installed: list[Any] = []
+    exits: list[int] = []
+    monkeypatch.setattr(signal, "getsignal", lambda number: lambda number, frame: exits.append(1))
+    monkeypatch.setattr(signal, "signal", lambda number, handler: installed.append(handler))
+    started: list[Any] = []
+    monkeypatch.setattr("_thread.start_new_thread", lambda work, args: started.append(work))
+    post_worker_init(worker=None)
+    installed[0](signal.SIGTERM, None)
+    assert started == [drain_all]
+    assert exits == [1]
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
+    post_worker_init(worker=None)
+    installed[1](signal.SIGTERM, None)
+    assert exits == [1]
+
+
+def test_drain_all_reaches_every_app_and_nothing_else() -> None:
+    """Other tickers of the timer are not sockets."""
+
+    class Other(timer.Ticker):
+        def tick(self, now: float) -> bool:
+            return False
+
+    other = Other()
+    timer.TIMER.watch(other)
+    apps = [make_site(), make_site()]
+    connections = [hold(app, "alice") for app in apps]
+    drain_all()
+    assert all(one.drain_at < float("inf") for one in connections)
+    del other
+
+
+def test_child_of_a_fork_gets_a_lock_of_its_own() -> None:
+    """The parent's thread may have held it."""
+    before = timer.TIMER._lock
+    timer._new_lock_in_child()
+    assert timer.TIMER._lock is not before
+
+
+GTHREAD = {"gunicorn.socket": None, "wsgi.multithread": True}
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "cap", "lines"),
+    [
+        ({"werkzeug.socket": 1}, GOOD_OPTIONS, None, []),
+        ({"gunicorn.socket": 1}, GOOD_OPTIONS, None, [ONE_SOCKET]),
+        (GTHREAD, GOOD_OPTIONS, None, [EVERY_THREAD]),
+        (GTHREAD, GOOD_OPTIONS, 90, []),
+    ],
+    ids=["werkzeug", "sync", "gthread", "gthread-capped"],
+)
+def test_advice_on_the_server(
+    environ: dict[str, Any], options: dict[str, Any], cap: int | None, lines: list[str]
+) -> None:
+    """What will hurt later is said at the first socket."""
+    assert list(advice(environ, options, cap)) == lines
+
+
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        ({}, "sets no ping_interval and no max_message_size,"),
+        ({"ping_interval": 25}, "sets no max_message_size,"),
+        ({"max_message_size": 1, "ping_interval": 0}, "sets no ping_interval,"),
+    ],
+    ids=["both", "size", "ping"],
+)
+def test_advice_on_the_options(options: dict[str, Any], missing: str) -> None:
+    """With the values to set."""
+    (line,) = advice({"werkzeug.socket": 1}, options, None)
+    assert missing in line
+    assert '{"ping_interval": 25, "max_message_size": 65536}' in line
+
+
+def test_gevent_must_be_patched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unpatched, closing a socket from elsewhere would reach across real threads."""
+    environ = {"SERVER_SOFTWARE": "gevent/26"}
+    monkeypatch.setattr("flask_wsguard.servers._is_gevent_patched", lambda: False)
+    assert fault_of(environ) == UNPATCHED_GEVENT
+    monkeypatch.setattr("flask_wsguard.servers._is_gevent_patched", lambda: True)
+    assert fault_of(environ) is None
+
+
+def test_advice_is_given_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Not at every socket."""
+    caplog.set_level(logging.WARNING)
+    app = make_site()
+    visitor = Visitor(app)
+    overrides = {"werkzeug.socket": object()}
+    for _ in range(2):
+        visitor.log_in("alice")
+        with pytest.raises(AssertionError):
+            visitor.connect("/any", visitor.token("/any"), environ_overrides=overrides)
+    assert sum("SOCK_SERVER_OPTIONS" in record.message for record in caplog.records) == 1
+
+
+def test_scope_missing_without_a_connection_closes() -> None:
+    """Observe-only mode lets sockets in for which no slot was taken."""
+
+    def view(ws: Any) -> None:
+        raise ScopeMissing("admin")
+
+    ws = FakeSocket()
+    with make_site().test_request_context("/any") as context:
+        set_verdict(context.request.environ, Observed(Refusal.TOO_MANY_CONNECTIONS))
+        ws_protected(view)(ws)
+    assert ws.closed == [(4403, "scope_missing")]
+
+
+def test_two_first_requests_start_one_reader(tmp_path: Path) -> None:
+    """The second waits for the lock, and then finds the reader there."""
+    app = make_site(WSGUARD_STORAGE_URI=f"sqlite:///{tmp_path}/store.db")
+    bus = app.extensions["wsguard"].bus
+    bus.listen()
+    pid, bus._pid = bus._pid, 0
+
+    class LateLock:
+        def __enter__(self) -> None:
+            bus._pid = pid
+
+        def __exit__(self, *fault: object) -> None:
+            pass
+
+    bus._lock = LateLock()
+    before = threading.active_count()
+    bus.listen()
+    assert threading.active_count() == before

@@ -1,0 +1,52 @@
+"""What an operator runs: the ``flask wsguard`` commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from flask_wsguard.live.connection import Connection
+from flask_wsguard.live.sockets import Sockets
+from flask_wsguard.ops.cli import wsguard
+from tests.sites import make_site
+
+
+def run(app: Flask, *words: str) -> tuple[int, str]:
+    outcome = app.test_cli_runner().invoke(wsguard, words)
+    return outcome.exit_code, outcome.output
+
+
+def test_disconnect_without_a_shared_store_is_an_error_that_says_so() -> None:
+    """A command has no sockets of its own: nothing would happen, and nobody would know."""
+    code, said = run(make_site(), "disconnect", "--user", "alice")
+    assert code == 1
+    assert "set WSGUARD_STORAGE_URI" in said
+
+
+def test_disconnect_reaches_the_other_processes(tmp_path: Path) -> None:
+    """Through the store; the other one closes that user's sockets and nobody else's."""
+    config = {"WSGUARD_STORAGE_URI": f"sqlite:///{tmp_path}/store.db"}
+    here, there = make_site(**config), make_site(**config)
+    state = there.extensions["wsguard"]
+    sockets: Sockets = state.sockets
+    public = Connection(None, "/ticker")
+    assert sockets.take(public)
+    code, said = run(here, "disconnect", "--user", "alice")
+    assert (code, said) == (0, "told every process that holds such a socket to close it\n")
+    (notice,) = state.store.notices(0) or ()
+    state.bus.hear(notice)
+    assert not public.is_closing
+    assert run(here, "disconnect", "--all")[0] == 0
+    (notice,) = state.store.notices(0) or ()
+    state.bus.hear(notice)
+    assert (public.code, public.reason) == (4401, "disconnected")
+
+
+@pytest.mark.parametrize("words", [[], ["--all", "--user", "alice"]], ids=["nobody", "both"])
+def test_disconnect_asks_whose(words: list[str]) -> None:
+    """Closing every socket of the site by a forgotten option is not offered."""
+    code, said = run(make_site(), "disconnect", *words)
+    assert code == 2
+    assert "say whose" in said
