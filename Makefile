@@ -1,23 +1,27 @@
 # The two commands that a stranger needs: `make demo` and `make test`.
 VENV ?= .venv
 PORT ?= 5000
+EVIL_PORT ?= 5001
 PYTHON ?= python3
 BIN := $(VENV)/bin
 GATES := tests/js/gates
+ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb libnss3-tools \
+    default-jre-headless
 
-.PHONY: help demo test check lint types unit js lock clean
+.PHONY: help demo test check lint types unit js browser lock clean
 
 help:
 	@echo "make demo   install and serve the demo at http://localhost:$(PORT) (PORT=...)"
 	@echo "make test   install what the tests need, run all of them"
+	@echo "make browser  run the attacks in Chromium, Firefox, WebKitGTK and two old engines"
 	@echo "make check  seconds: lint, types, unit tests (after one make test)"
 	@echo "make lock   pin the requirements again, with hashes"
 
 demo: $(VENV)/.demo
-	PORT=$(PORT) $(BIN)/gunicorn --config demo/gunicorn.conf.py "demo:create_app()"
+	PORT=$(PORT) EVIL_PORT=$(EVIL_PORT) $(BIN)/gunicorn --config demo/gunicorn.conf.py "demo.lab:create_lab()"
 
 test: $(VENV)/.test $(GATES)/node_modules/.installed lint types js
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=100
+	$(BIN)/python -m pytest --ignore=tests/browser --cov --cov-report=term --cov-fail-under=100
 
 check: $(VENV)/.test lint types unit
 
@@ -29,11 +33,14 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 unit: $(VENV)/.test
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q --ignore=tests/browser -m "not slow"
 
 js: $(GATES)/node_modules/.installed
 	node --test tests/js/
 	npm --prefix $(GATES) run --silent gates
+
+browser: $(VENV)/.browser
+	$(BIN)/python -m pytest tests/browser
 
 lock:
 	$(PYTHON) -m pip install --quiet uv
@@ -55,6 +62,11 @@ $(VENV)/.test: $(BIN)/python setup.py tests/requirements.txt tests/install.sh
 	sh tests/install.sh
 	$(BIN)/pip install --quiet --require-hashes -r tests/requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.browser: $(VENV)/.test tests/browser/fetch.py
+	sh tests/install.sh $(ENGINES)
+	$(BIN)/python -m tests.browser.fetch
 	@touch $@
 
 $(GATES)/node_modules/.installed: $(VENV)/.test $(GATES)/package-lock.json

@@ -16,7 +16,10 @@ def _has_ipv6() -> bool:
     return True
 
 
-bind = [f"127.0.0.1:{_PORT}", *([f"[::1]:{_PORT}"] if _has_ipv6() else [])]
+_HOSTS = ["127.0.0.1", *(["[::1]"] if _has_ipv6() else [])]
+# The attacker of demo/lab.py, where there is one.
+_PORTS = [_PORT, *filter(None, [os.environ.get("EVIL_PORT")])]
+bind = [f"{host}:{port}" for port in _PORTS for host in _HOSTS]
 workers = 1
 worker_class = "gthread"
 # Every open socket holds one of them.

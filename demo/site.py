@@ -42,6 +42,8 @@ def create_app() -> Flask:
     app.before_request(refuse_foreign_forms)
     app.after_request(add_headers)
     audit = Audit(app)
+    room = Room()
+    app.extensions["demo"] = people, room
     add_pages(app, people, audit)
-    add_sockets(app, Room(), audit)
+    add_sockets(app, room, audit)
     return app

@@ -1,0 +1,93 @@
+"""``docs/evidence.md``: what each attack did in each engine, as the last full run saw it.
+
+``python -m pytest tests/browser --write-evidence`` writes it. Every other run compares its own
+verdicts with it, so that a stale one fails; dates and versions are not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.browser.engines import ENGINES
+from tests.browser.sites import LACKING
+
+FILE = Path(__file__).parents[2] / "docs" / "evidence.md"
+ATTACK_COLUMNS = [f"{engine}, {site}" for engine in ENGINES for site in ("control", "guarded")]
+
+Results = dict[str, dict[str, str]]
+"""Row to column to verdict."""
+
+_HEAD = """\
+# Evidence
+
+Written by `python -m pytest tests/browser --write-evidence`, which runs everything below; a run
+without the option fails where it sees anything else. Not edited by hand.
+
+Run on {date} with {versions}.
+
+## Attacks
+
+*control*: the same site without the extension, or, for attacks that only a guarded site can
+suffer, guarded with checks left out of `judge`
+(the name in brackets, below). There the attack must succeed. *guarded*: the
+server's own reason, from its signal. Third-party cookies are allowed and the session is
+`SameSite=None`, so that no default of a browser helps.
+
+"""
+_CONTROLS = """
+The controls. `control`: no extension. `listed`: the sibling stands in `WSGUARD_ALLOWED_ORIGINS`.
+The others are guarded, with these checks left out:
+
+"""
+_CLIENT = """
+## The client
+
+Each on a page under `script-src 'self'; connect-src 'self'`, but for the listed sibling's own page.
+
+"""
+_OLD = """
+## Old engines
+
+The demo's flow over ws: log in, connect, send, receive. **Real Internet Explorer 11 was not run.**
+PhantomJS is a WebKit that knows ES5 only. HtmlUnit emulates IE 11; its sockets send no `Origin`, so
+the test server adds the one that IE 11 sends.
+
+"""
+
+
+def read() -> Results:
+    """Return the verdicts of the committed file; none where there is no file."""
+    if not FILE.exists():
+        return {}
+    results: Results = {}
+    columns: list[str] = []
+    for line in FILE.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            columns = []
+        elif not columns:
+            columns = cells[1:]
+        elif set(line) - set("|-: "):
+            results.setdefault(cells[0], {}).update(zip(columns, cells[1:], strict=True))
+    return results
+
+
+def write(
+    attacks: Results, client: Results, old: Results, *, date: str, versions: Iterable[str]
+) -> None:
+    """Write the file. Raises KeyError when an engine has not run everything."""
+    text = _HEAD.format(date=date, versions=", ".join(versions))
+    text += _table("attack", ATTACK_COLUMNS, attacks)
+    text += _CONTROLS + "".join(
+        f"- `lacking-{name}`: {', '.join(sorted(checks))}\n" for name, checks in LACKING.items()
+    )
+    text += _CLIENT + _table("what", list(ENGINES), client)
+    text += _OLD + _table("engine", ["verdict"], old)
+    FILE.write_text(text, encoding="utf-8")
+
+
+def _table(title: str, columns: list[str], rows: Results) -> str:
+    lines = [[title, *columns], ["---"] * (len(columns) + 1)]
+    lines += [[name, *(cells[column] for column in columns)] for name, cells in rows.items()]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

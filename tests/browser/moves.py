@@ -1,0 +1,204 @@
+"""What the attacker's pages do. Each move returns what the attacker got, None for nothing.
+
+It takes the visitor, whose browser the victim uses, and the prefix of the site that it attacks.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.browser.front import EVIL, OWN, SIBLING
+from tests.browser.visitor import Visitor, until
+from tests.wire import browsers
+
+PREAUTH = '{"path": "/echo", "ignored": "'
+
+
+def cross_site_page(visitor: Visitor, site: str) -> str | None:
+    return _from_page(visitor, site, visitor.world.https(EVIL, "/blank"))
+
+
+def sibling_page(visitor: Visitor, site: str) -> str | None:
+    return _from_page(visitor, site, visitor.world.https(SIBLING, "/blank"))
+
+
+def other_port_page(visitor: Visitor, site: str) -> str | None:
+    return _from_page(visitor, site, f"https://{OWN}:{visitor.world.other_tls}/blank")
+
+
+def other_port_of_localhost(visitor: Visitor, site: str) -> str | None:
+    visitor.go(visitor.local("/page"))
+    visitor.log_in()
+    visitor.go(visitor.local("/blank", other=True))
+    return _heard(visitor.knock(visitor.local(f"{site}/echo", scheme="ws")))
+
+
+def http_page_to_wss(visitor: Visitor, site: str) -> str | None:
+    return _from_page(visitor, site, f"http://{OWN}:{visitor.world.http}/blank")
+
+
+def sandboxed_frame(visitor: Visitor, site: str) -> str | None:
+    _log_in(visitor)
+    visitor.blank(EVIL)
+    return _heard(visitor.call("knockFromSandbox", visitor.world.wss(f"{site}/echo")))
+
+
+def file_page(visitor: Visitor, site: str) -> str | None:
+    _log_in(visitor)
+    page = visitor.world.ca.parent / "page.html"
+    page.write_text(f"<script>{(Path(__file__).parent / 'pages/probe.js').read_text()}</script>")
+    visitor.go(page.as_uri())
+    return _heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
+
+
+def form_forces_preauth(visitor: Visitor, site: str) -> str | None:
+    """Post a form from another site, whose text/plain body happens to be JSON."""
+    _log_in(visitor)
+    visitor.blank(EVIL)
+    url = visitor.world.https(path=f"{site}/wsguard/preauth")
+    visitor.run("submit.apply(null, arguments)", url, "text/plain", _preauth(site), '"}')
+    until(visitor.decisions)
+    return _granted(visitor)
+
+
+def text_forces_preauth(visitor: Visitor, site: str) -> str | None:
+    """Send what another site may send without a preflight."""
+    _log_in(visitor)
+    visitor.blank(EVIL)
+    url = visitor.world.https(path=f"{site}/wsguard/preauth")
+    visitor.ask("POST", url, "text/plain", json.dumps({"path": f"{site}/echo"}))
+    return _granted(visitor)
+
+
+def json_forces_preauth(visitor: Visitor, site: str) -> str | None:
+    """Ask as the client does, from a sibling: the browser asks the site beforehand."""
+    _log_in(visitor)
+    visitor.blank(SIBLING)
+    url = visitor.world.https(path=f"{site}/wsguard/preauth")
+    answer = visitor.ask("POST", url, "application/json", json.dumps({"path": f"{site}/echo"}))
+    visitor.page_reason = "preflight refused" if answer["status"] == 0 else ""
+    return _granted(visitor)
+
+
+def lifted_token_on_another_site(visitor: Visitor, site: str) -> str | None:
+    _log_in(visitor, site)
+    url = visitor.grant(site)["url"]
+    visitor.blank(EVIL)
+    return _heard(visitor.knock(url))
+
+
+def lifted_token_on_a_sibling(visitor: Visitor, site: str) -> str | None:
+    """Use a token from a log where the victim's cookies travel, Strict ones too."""
+    _log_in(visitor, site)
+    url = visitor.grant(site)["url"]
+    visitor.blank(SIBLING)
+    return _heard(visitor.knock(url))
+
+
+def lifted_token_on_another_path(visitor: Visitor, site: str) -> str | None:
+    _log_in(visitor, site)
+    token = visitor.grant(site, "/other")["token"]
+    return _heard(visitor.knock(visitor.world.wss(f"{site}/echo?wsguard_token={token}")))
+
+
+def lifted_token_in_another_browser(visitor: Visitor, site: str) -> str | None:
+    _log_in(visitor, site)
+    url = visitor.grant(site)["url"]
+    visitor.forget()
+    visitor.go(visitor.world.https(path=f"{site}/page"))
+    visitor.log_in("bob", site)
+    return _heard(visitor.knock(url))
+
+
+def ticket_without_token(visitor: Visitor, site: str) -> str | None:
+    """Open the socket from a sibling while the victim holds an unspent ticket."""
+    _log_in(visitor, site)
+    visitor.grant(site)
+    visitor.blank(SIBLING)
+    return _heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
+
+
+def planted_session(visitor: Visitor, site: str) -> str | None:
+    """Plant the attacker's session from a sibling: the victim's own page speaks as him."""
+    _log_in(visitor, site)
+    with browsers(visitor.world.http) as make:
+        theirs = make().log_in("bob").jar["session"]
+    visitor.blank(SIBLING)
+    attributes = f"; Domain={OWN}; Path={site}/echo; Secure; SameSite=None"
+    visitor.plant(f"session={theirs}{attributes}")
+    try:
+        visitor.go(visitor.world.https(path=f"{site}/page"))
+        own = visitor.world.wss(f"{site}/echo")
+        return _heard(visitor.knock(own if site == "/control" else visitor.grant(site)["url"]))
+    finally:
+        visitor.blank(SIBLING)
+        visitor.plant(f"session=; Max-Age=0{attributes}")
+
+
+def forced_login(visitor: Visitor, site: str) -> str | None:
+    """Log the victim's browser in as the attacker, by a form, while her page is open."""
+    _log_in(visitor, site)
+    visitor.go(visitor.world.https(path=f"{site}/page"))
+    own = visitor.driver.current_window_handle
+    visitor.driver.switch_to.new_window("tab")
+    visitor.blank(EVIL)
+    login = visitor.world.https(path="/control/login/bob")
+    visitor.run("submit.apply(null, arguments)", login, "text/plain", "a", "b", "_top")
+    visitor.driver.switch_to.window(own)
+    until(lambda: "<title>bob" in visitor.ask("GET", f"{site}/page")["text"])
+    if site == "/control":
+        return _heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
+    visitor.run("connect.apply(null, arguments)", f"{site}/echo", {})
+    event = visitor.wait("return last('message') || last('close')")
+    visitor.page_reason = f"{event['reason']}, by the client"
+    heard: str | None = event["data"]
+    return heard
+
+
+def logout_before_connect(visitor: Visitor, site: str) -> str | None:
+    """Keep a ticket past a logout that the extension never heard of."""
+    _log_in(visitor, site)
+    url = visitor.grant(site)["url"]
+    visitor.post("/control/logout")
+    return _heard(visitor.knock(url))
+
+
+def user_switch_before_connect(visitor: Visitor, site: str) -> str | None:
+    _log_in(visitor, site)
+    url = visitor.grant(site)["url"]
+    visitor.log_in("bob", "/control")
+    return _heard(visitor.knock(url))
+
+
+def rebinding(visitor: Visitor, site: str) -> str | None:
+    """Let the attacker's name resolve to this machine: Host and Origin agree."""
+    host = f"{EVIL}:{visitor.world.http}"
+    visitor.go(f"http://{host}/blank")
+    return _heard(visitor.knock(f"ws://{host}{site}/ticker"))
+
+
+def _log_in(visitor: Visitor, site: str = "") -> None:
+    visitor.go(visitor.world.https(path=f"{site}/page"))
+    visitor.log_in(site=site)
+
+
+def _from_page(visitor: Visitor, site: str, page: str) -> str | None:
+    _log_in(visitor)
+    visitor.go(page)
+    return _heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
+
+
+def _heard(saw: dict[str, str | None]) -> str | None:
+    return saw["heard"]
+
+
+def _preauth(site: str) -> str:
+    return PREAUTH.replace("/echo", f"{site}/echo")
+
+
+def _granted(visitor: Visitor) -> str | None:
+    """Return for whom preauth was granted."""
+    decisions = visitor.decisions()
+    granted = [one for one in decisions if one["step"] == "preauth" and one["reason"] is None]
+    return f"granted to {granted[0]['user']}" if granted else None

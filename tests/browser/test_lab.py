@@ -1,0 +1,130 @@
+"""The demo's attack lab shows in each engine what the suite asserts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.demo_site import Demo
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+IMAGE = Path(__file__).parents[2] / "docs" / "images" / "lab.png"
+STOLEN = "Alice\u2019s private line: call me at 5 pm."
+FORGED = "Please wire the money to Mallory. (not written by me)"
+READ = """
+var lines = document.querySelectorAll('#' + arguments[0] + ' li');
+return Array.prototype.map.call(lines, function (line) {
+  var heard = line.querySelector('em');
+  return [line.querySelector('strong').textContent, heard ? heard.textContent : null,
+    line.querySelector('small').textContent];
+});
+"""
+
+
+@pytest.fixture
+def victim(visitor: Visitor, demo: Demo) -> Iterator[Visitor]:
+    """Return alice at the demo, connected to the chat, who has opened the evil page in a tab."""
+    visitor.go(demo.url)
+    visitor.driver.delete_all_cookies()
+    visitor.go(demo.url)
+    visitor.run("document.querySelector('[value=alice]').click()")
+    visitor.wait("return /Connected/.test(document.getElementById('state').textContent)")
+    visitor.home = visitor.driver.current_window_handle
+    address = visitor.run("return document.getElementById('evil').href")
+    visitor.driver.switch_to.new_window("tab")
+    visitor.go(address)
+    visitor.wait("return document.body.getAttribute('data-done')")
+    yield visitor
+    visitor.forget()
+
+
+def picture(visitor: Visitor) -> None:
+    """Take the picture of the lab that the README shows."""
+    visitor.driver.set_window_size(1200, 1000)
+    visitor.driver.save_screenshot(str(IMAGE))
+
+
+def rows(visitor: Visitor, list_: str) -> list[Any]:
+    found: list[Any] = visitor.run(READ, list_)
+    return found
+
+
+def press(visitor: Visitor, title: str) -> list[Any]:
+    """Press a button of the lab, and return its line."""
+    before = len(rows(visitor, "layers"))
+    button = visitor.driver.find_element("xpath", f"//button[text()='{title}']")
+    button.click()
+    visitor.wait("return document.querySelectorAll('#layers li').length > arguments[0]", before)
+    visitor.wait("return !document.querySelector('button').disabled")
+    line: list[Any] = rows(visitor, "layers")[-1]
+    return line
+
+
+def test_the_unguarded_socket_is_hijacked_and_the_guarded_one_is_not(
+    victim: Visitor, request: pytest.FixtureRequest
+) -> None:
+    for verdict, heard, _ in rows(victim, "unguarded"):
+        assert (verdict, heard) == ("hijacked", STOLEN)
+    assert [reason for *_, reason in rows(victim, "guarded")] == [
+        "This page saw: an error, then close 1006. The server: origin_not_allowed."
+    ] * 2
+    if victim.name == "chromium" and request.config.getoption("--write-evidence", default=False):
+        picture(victim)
+    victim.driver.switch_to.window(victim.home)
+    victim.wait(
+        "return document.getElementById('log').textContent.indexOf(arguments[0]) >= 0", FORGED
+    )
+
+
+def test_with_nothing_left_out_a_leaked_token_is_worth_nothing(victim: Visitor) -> None:
+    verdict, heard, reason = press(victim, "Nothing left out")
+    assert (verdict, heard) == ("refused", None)
+    assert "origin_not_allowed" in reason
+
+
+def test_without_origin_a_leaked_token_opens_the_chat(victim: Visitor) -> None:
+    assert press(victim, "Without Origin")[:2] == ["hijacked", STOLEN]
+
+
+def test_sec_fetch_is_a_second_lock_where_the_engine_sends_it(victim: Visitor) -> None:
+    verdict, _, reason = press(victim, "Without Origin, Sec-Fetch kept")
+    if victim.name == "chromium":
+        assert verdict == "hijacked"
+    else:
+        assert "cross_site_fetch" in reason
+
+
+def test_without_origin_and_token_the_cookies_are_enough(victim: Visitor) -> None:
+    assert press(victim, "Without Origin and token")[:2] == ["hijacked", STOLEN]
+
+
+@pytest.mark.parametrize(
+    ("shut", "reason", "opened"),
+    [
+        (
+            "Forged ticket, nothing left out",
+            "ticket_invalid",
+            "Forged ticket, its signature unchecked",
+        ),
+        (
+            "Stolen ticket, nothing left out",
+            "session_ended",
+            "Stolen ticket, session unchecked",
+        ),
+    ],
+    ids=["ticket", "session"],
+)
+def test_an_attacker_without_a_browser_needs_the_check_gone(
+    victim: Visitor, shut: str, reason: str, opened: str
+) -> None:
+    assert reason in press(victim, shut)[2]
+    assert press(victim, opened)[:2] == ["hijacked", STOLEN]
+
+
+def test_origin_stands_alone_without_the_token(victim: Visitor) -> None:
+    assert "origin_not_allowed" in press(victim, "Without token, Origin kept")[2]
