@@ -2,18 +2,20 @@
 VENV ?= .venv
 PORT ?= 5000
 EVIL_PORT ?= 5001
+ROUNDS ?= 20
 PYTHON ?= python3
 BIN := $(VENV)/bin
 GATES := tests/js/gates
 ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb libnss3-tools \
     default-jre-headless
 
-.PHONY: help demo test check lint types unit js browser lock clean
+.PHONY: help demo test check lint types unit js browser soak lock clean
 
 help:
 	@echo "make demo   install and serve the demo at http://localhost:$(PORT) (PORT=...)"
 	@echo "make test   install what the tests need, run all of them"
 	@echo "make browser  run the attacks in Chromium, Firefox, WebKitGTK and two old engines"
+	@echo "make soak   open and close many sockets ROUNDS=20 times"
 	@echo "make check  seconds: lint, types, unit tests (after one make test)"
 	@echo "make lock   pin the requirements again, with hashes"
 
@@ -41,6 +43,9 @@ js: $(GATES)/node_modules/.installed
 
 browser: $(VENV)/.browser
 	$(BIN)/python -m pytest tests/browser
+
+soak: $(VENV)/.test
+	WSGUARD_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/live/test_many.py
 
 lock:
 	$(PYTHON) -m pip install --quiet uv

@@ -31,6 +31,8 @@ def create_app() -> Flask:
         SESSION_COOKIE_NAME="wsguard_demo",
         SESSION_COOKIE_SAMESITE="Lax",
         SOCK_SERVER_OPTIONS={"ping_interval": 25, "max_message_size": 65536},
+        # Some way below gunicorn's hundred threads, each socket holding one.
+        WSGUARD_MAX_CONNECTIONS=80,
     )
     people = everybody()
     logins = LoginManager(app)

@@ -113,7 +113,7 @@ ATTACKS = (
         "/lacking-session",
     ),
     Attack(
-        "DNS moves.rebinding",
+        "DNS rebinding",
         moves.rebinding,
         "ticket -, session -",
         "insecure_transport",

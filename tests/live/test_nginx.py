@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -27,14 +28,20 @@ NAME = "localhost"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cluster:
     """What stands behind nginx, and how to talk to it."""
 
     port: int
-    backends: tuple[int, int]
+    redis_port: int
     folder: Path
     tls: ssl.SSLContext
+    redis: subprocess.Popen[bytes]
+
+    def start_redis(self) -> None:
+        """Start the store, or start it again, empty."""
+        self.redis = redis_server(self.redis_port)
+        wait_for(self.redis_port)
 
     @property
     def origin(self) -> str:
@@ -112,12 +119,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         **os.environ, "PYTHONPATH": str(ROOT), "STORE": f"redis://127.0.0.1:{redis_port}/0",
         "TRUSTED": NAME,
     }  # fmt: skip
-    processes = [
-        subprocess.Popen(
-            ["redis-server", "--port", str(redis_port), "--save", "", "--bind", "127.0.0.1"],
-            stdout=subprocess.DEVNULL,
-        )
-    ]
+    redis = redis_server(redis_port)
+    processes: list[subprocess.Popen[bytes]] = []
     gunicorn = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", "80"]
     log = (folder / "gunicorn.log").open("wb")
     for number in (one, two):
@@ -131,12 +134,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                           f"daemon off; pid {folder}/nginx.pid;"], stderr=log)
     )  # fmt: skip
     tls = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+    made = Cluster(port, redis_port, folder, tls, redis)
     try:
         for number in (redis_port, one, two, port):
             wait_for(number)
-        yield Cluster(port, (one, two), folder, tls)
+        yield made
     finally:
-        for process in reversed(processes):
+        processes.append(made.redis)
+        for process in processes:
             process.terminate()
         for process in processes:
             try:
@@ -145,6 +150,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                 process.kill()
                 process.wait()
         log.close()
+
+
+def redis_server(port: int) -> subprocess.Popen[bytes]:
+    """Start an empty store on this port."""
+    command = ["redis-server", "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
 def make_certificate(folder: Path) -> None:
@@ -203,6 +214,36 @@ def test_token_raced_twenty_ways_opens_once(cluster: Cluster) -> None:
     with ThreadPoolExecutor(20) as racers:
         statuses = list(racers.map(lambda _: cluster.knock(session, granted), range(20)))
     assert sorted(statuses) == [101] + [403] * 19
+
+
+def test_killed_redis_loses_no_socket_and_hangs_nobody(cluster: Cluster) -> None:
+    """Open sockets stay, single use refuses within three seconds, and it comes back by itself."""
+    session = cluster.log_in("erin")
+    held = cluster.connect(session)
+    assert held.recv() == "erin"
+    granted = cluster.preauth(session)
+    cluster.redis.kill()
+    cluster.redis.wait()
+    began = time.monotonic()
+    assert cluster.knock(session, granted) == 403
+    assert cluster.ask("GET", "/", session)[0]
+    assert time.monotonic() - began < 3
+    held.ping()
+    assert held.recv_data(control_frame=True)[0] == websocket.ABNF.OPCODE_PONG
+    cluster.start_redis()
+    deadline = time.monotonic() + 10
+    while (again := knock_with_new_ticket(cluster, session)) != 101:
+        assert time.monotonic() < deadline, again
+    held.shutdown()
+
+
+def knock_with_new_ticket(cluster: Cluster, session: str) -> int:
+    """Return the status of a fresh try, preauth's own where that refuses."""
+    try:
+        return cluster.knock(session, cluster.preauth(session))
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code
 
 
 def test_no_token_in_nginx_logs(cluster: Cluster) -> None:
