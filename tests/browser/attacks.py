@@ -56,7 +56,7 @@ ATTACKS = (
         "preauth forced by JSON",
         moves.json_forces_preauth,
         "granted to alice",
-        "preflight refused",
+        "origin_not_allowed",
         "/listed",
     ),
     Attack(

@@ -20,6 +20,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from flask_wsguard import WSGuard, current_ticket, ws_protected, ws_public
 from flask_wsguard import gate as handshakes
 from flask_wsguard.core import handshake, preauth
+from flask_wsguard.core.case import Protected
+from flask_wsguard.core.tickets import Ticket
 from tests.browser import desk
 
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
@@ -42,6 +44,9 @@ LACKING = {
     "transport": {"transport_is_secure"},
     "preauth": PREAUTH | {"refuse_for_protected"},
 }
+
+# A protected body runs for a ticket only; where none was asked for, this one stands in.
+NOBODY = Ticket("-", "-", frozenset(), "", "", 0, 0)
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -160,7 +165,10 @@ def _let_sites_leave_out_checks() -> None:
 
     def judge(facts: Any, *, expected: Any, now: float) -> Any:
         checks = without(handshake.CHECKS)
-        return handshake.judge(facts, expected=expected, now=now, checks=checks)
+        outcome = handshake.judge(facts, expected=expected, now=now, checks=checks)
+        if outcome == handshake.Accepted(None) and isinstance(facts.mark, Protected):
+            return handshake.Accepted(NOBODY)
+        return outcome
 
     def judge_preauth(asked: Any, rules: Any) -> Any:
         answers = (check(asked, rules) for check in without(preauth.CHECKS))
