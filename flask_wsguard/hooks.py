@@ -12,7 +12,7 @@ from . import facts, gate, grants, reports, servers, signals
 from .core.case import Mark
 from .core.refusals import Refused
 from .ended import digest_of
-from .identity import NONCE_KEY, new_nonce
+from .identity import NONCE_KEY, id_of, new_nonce
 from .live.connection import Connection
 from .live.registry import Selector
 from .live.sockets import SIGN_IN_AGAIN
@@ -58,8 +58,10 @@ def _answer(app: Flask, state: State, environ: facts.Environ, endpoint: str) -> 
     path = facts.bound_path(environ)
     view = app.view_functions.get(endpoint)
     refused = _refuse_or_admit(app, state, environ, mark_of(view), path)
-    if refused and not gate.refuse(app, state, environ, naming_view(refused, view), path):
-        return HandshakeRefusal(naming_view(refused, view), debug=app.debug)
+    if refused:
+        refused = naming_view(refused, view)
+        if not gate.refuse(app, state, environ, refused, path):
+            return HandshakeRefusal(refused, debug=app.debug)
     return _no_socket(app, state, environ)
 
 
@@ -127,12 +129,7 @@ def on_login(app: Flask, **_: Any) -> None:
 def on_logout(app: Flask, user: Any = None, **_: Any) -> None:
     """End the session of whoever logs out."""
     nonce = session.pop(NONCE_KEY, None)
-    user_id = None if user is None else user.get_id()
-    _end_session(
-        state_of(app),
-        None if user_id is None else str(user_id),
-        nonce if isinstance(nonce, str) else None,
-    )
+    _end_session(state_of(app), id_of(user), nonce if isinstance(nonce, str) else None)
 
 
 def _end_session(state: State, user_id: str | None, nonce: str | None) -> None:

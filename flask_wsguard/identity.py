@@ -108,8 +108,15 @@ def _flask_login_user() -> Found | None:
     if not current_user or not current_user.is_authenticated:
         return None
     user = current_user._get_current_object()
+    return Found(Identity(str(id_of(user)), user, named_by(read_session()).nonce), ambient=True)
+
+
+def id_of(user: Any) -> str | None:
+    """Return the id under which Flask-Login keeps a user, None for nobody."""
+    if user is None:
+        return None
     user_id = getattr(user, current_app.login_manager.id_attribute)()  # type: ignore[attr-defined]
-    return Found(Identity(str(user_id), user, named_by(read_session()).nonce), ambient=True)
+    return None if user_id is None else str(user_id)
 
 
 def _flask_login_reload(user_id: str) -> object | None:

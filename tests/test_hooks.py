@@ -19,7 +19,7 @@ from flask_wsguard.live.sockets import drain_all
 from flask_wsguard.ops.gunicorn import post_worker_init
 from flask_wsguard.servers import EVERY_THREAD, ONE_SOCKET, UNPATCHED_GEVENT, advice, fault_of
 from flask_wsguard.verdicts import Admitted, Observed, set_connection, set_verdict
-from tests.sites import make_site
+from tests.sites import User, make_site
 from tests.visitor import Visitor
 
 GOOD_OPTIONS = {"ping_interval": 25, "max_message_size": 65536}
@@ -47,6 +47,29 @@ def test_logout_of_a_session_without_a_nonce_closes_those_of_its_user(closes: bo
     other = hold(app, "bob", keys.fingerprint("bob", None))
     visitor.log_out()
     assert [one.is_closing for one in (remembered, logged_in, other)] == [closes, False, False]
+
+
+def test_logout_knows_the_user_by_the_sites_own_id_attribute() -> None:
+    """The id in tickets and the id at logout are the same, whatever the site calls it."""
+    app = make_site()
+    app.login_manager.id_attribute = "get_number"  # type: ignore[attr-defined]
+
+    class Numbered(User):
+        def get_number(self) -> int:
+            return 7
+
+        def get_id(self) -> str:
+            return "another name"
+
+    app.login_manager.user_loader(Numbered)  # type: ignore[attr-defined]
+    keys = app.extensions["wsguard"].expected.keys
+    visitor = Visitor(app)
+    with visitor.client.session_transaction(base_url=visitor.base) as session:
+        session["_user_id"] = "7"
+        session["_fresh"] = True
+    connection = hold(app, "7", keys.fingerprint("7", None))
+    visitor.log_out()
+    assert connection.is_closing
 
 
 def test_logout_of_nobody_does_nothing() -> None:

@@ -49,7 +49,9 @@ class Revalidation:
             self._overdue += 1
             _log.warning("revalidation has been waiting for the site for %d rounds", self._overdue)
             if self._overdue >= self._most:
-                self._close(self._registry.select(Selector()), "revalidation_failed")
+                held = self._registry.select(Selector())
+                # Nobody need be asked about a public socket.
+                self._close([one for one in held if one.ticket], "revalidation_failed")
             return
         self._overdue = 0
         self._round = threading.Thread(target=self._run, name="wsguard-revalidation", daemon=True)

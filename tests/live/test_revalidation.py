@@ -36,7 +36,9 @@ class Site:
         return self.scopes[user_id]
 
     def close(self, connections: Iterable[Connection], reason: str) -> None:
-        self.closed += [(each.ticket.user_id, reason) for each in connections if each.ticket]
+        self.closed += [
+            (each.ticket.user_id if each.ticket else "the public", reason) for each in connections
+        ]
 
     def hold(self, user: str, *demanded: str) -> Connection:
         ticket = Ticket("t", user, frozenset(), "", "s", 1, 2)
@@ -114,9 +116,10 @@ def test_failures_of_a_user_who_left_are_forgotten(site: Site) -> None:
 
 
 def test_loader_that_hangs(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """The timer never waits for it; after three rounds everybody is closed."""
+    """The timer never waits for it; after three rounds every user is closed, no public socket."""
     site.hang, site.scopes = threading.Event(), {"alice": frozenset()}
     site.hold("alice")
+    assert site.registry.take(Connection(None, "/ticker"))
     begin = time.monotonic()
     for _ in range(3):
         site.round(finish=False)
