@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_login import user_logged_out
 
 from flask_wsguard import ConfigError, Identity, Refusal, ScopeMissing, ws_protected
 from flask_wsguard.core.tickets import Ticket
@@ -78,6 +79,26 @@ def test_logout_of_nobody_does_nothing() -> None:
     connection = hold(app, "alice")
     assert Visitor(app).log_out().status_code == 200
     assert not connection.is_closing
+
+
+def test_logout_signal_without_a_user_still_ends_the_session() -> None:
+    """A site's own logout may send Flask-Login's signal bare: the nonce says whose end it is."""
+    app = make_site()
+    state = app.extensions["wsguard"]
+
+    @app.post("/leave")
+    def leave() -> str:
+        user_logged_out.send(app)
+        return "gone"
+
+    visitor = Visitor(app)
+    visitor.log_in("alice")
+    with visitor.client.session_transaction(base_url=visitor.base) as session:
+        nonce = session["_wsguard"]
+    assert visitor.client.post("/leave", base_url=visitor.base).status_code == 200
+    assert state.ended.holds(nonce, state.now())
+    with visitor.client.session_transaction(base_url=visitor.base) as session:
+        assert "_wsguard" not in session
 
 
 @pytest.mark.parametrize("closes", [True, False], ids=["closes", "switched-off"])
