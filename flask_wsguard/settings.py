@@ -2,53 +2,121 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from importlib.util import find_spec
 from typing import Any
 
-from .core import storage
-from .core.origins import OriginPolicy, parse_entry
 from .errors import ConfigError
+from .readers import (
+    FLAG,
+    NAME,
+    ORIGINS,
+    SECRETS,
+    STORAGE,
+    URL_PREFIX,
+    Reader,
+    is_key,
+    optional,
+    whole,
+)
 
 PREFIX = "WSGUARD_"
 LONGEST_LIFE = 59
 """Seconds that TICKET_TTL and CLOCK_SKEW may make together: a ticket lives under a minute."""
-
-_NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-_URL_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every ``WSGUARD_*`` key without its prefix, in lower case. The defaults stand only here.
 
-    Times are seconds. See the configuration chapter of the documentation for each key.
+    The text below each field is the manual's: its configuration page is made of it.
     """
 
     allowed_origins: tuple[str, ...] = ("self",)
+    """Whose pages may connect. ``"self"`` is scheme, host and port of the request itself; an
+    entry is an exact origin such as ``https://example.org``, or ``https://*.example.org``, which
+    matches everything below ``example.org`` and not ``example.org``. List the origins of pages
+    on the *same site* only: to a page of another site the ticket, a Strict cookie, never
+    travels, so it can open public sockets and no others."""
+
     ticket_ttl: int = 30
+    """Seconds in which a ticket and its token open a socket. Together with
+    ``WSGUARD_CLOCK_SKEW`` at most 59."""
+
     clock_skew: int = 5
+    """Seconds by which the clocks of your machines may differ: a ticket is good for so much
+    longer, and may come from so far in the future."""
+
     url_prefix: str = "/wsguard"
+    """Where preauth (``POST <prefix>/preauth``) and the browser client
+    (``<prefix>/static/wsguard.js``) are served."""
+
     token_param: str = "wsguard_token"  # noqa: S105 - a name, not a password
+    """The query parameter in which the token travels on the handshake."""
+
     cookie_name: str = "wsguard"
+    """The middle of the ticket cookies' names: ``__Host-Http-<name>-<id>`` over https,
+    ``<name>-<id>`` over plain http."""
+
     allow_insecure_transport: bool = False
+    """Serve plain http outside loopback too. For a trusted network only: whoever listens in
+    reads token and ticket. With ``"self"`` among the origins it needs Flask's
+    ``TRUSTED_HOSTS``, because of DNS rebinding."""
+
     recheck_session: bool = True
+    """Compare the ticket with the site's own session at the handshake. Off, a ticket outlives
+    logout and a change of user by up to its life."""
+
     max_pending_tickets: int = 16
+    """Tickets that one session may hold in one browser, and never over 4,096 bytes of cookies
+    together; preauth expires the oldest beyond."""
+
     allow_missing_origin: bool = False
+    """Let clients in that send no Origin, on top of ticket and token. For devices that cannot
+    set a header; a request with any ``Sec-Fetch-*`` header is from a browser and stays
+    refused."""
+
     secret_key: tuple[str | bytes, ...] = ()
+    """Signs tickets and tokens, newest first: the first signs, all verify. Left out, Flask's
+    ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS`` do."""
+
     enforce: bool = True
+    """False is observe-only mode: a handshake that should be refused is let through and
+    reported. Malformed upgrades are refused all the same. Off, nothing is protected."""
+
     storage_uri: str | None = None
+    """What several processes share: ``sqlite:////run/app/wsguard.db`` for the workers of one
+    machine, ``redis://``, ``rediss://`` or ``unix://`` for many. None: each process knows
+    only its own sockets, ended sessions and spent tokens."""
+
     single_use: bool = False
+    """Let each token open one socket. Without a store it holds in one process only."""
+
     max_connection_age: int = 3600
+    """Seconds that a protected socket may live. Then it is closed with 4401, and the client
+    comes back through a new preauth."""
+
     revalidate_every: int | None = None
+    """Seconds between two rounds in which the site's loaders are asked again about everybody
+    who holds a socket. None: never."""
+
     revalidate_failures: int = 3
+    """Rounds in a row in which a loader may raise or hang before the sockets are closed."""
+
     drain_seconds: int = 10
+    """Seconds over which the closes of a restart are spread."""
+
     max_connections: int | None = None
+    """Sockets open in this process, public ones too. None: no limit. Under gthread set it some
+    way below ``--threads``."""
+
     max_connections_per_user: int = 20
+    """Protected sockets that one user may have open in this process."""
+
     disconnect_on_logout: bool = True
+    """Close a session's sockets at its logout. Off, the session still ends for new
+    handshakes."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -60,7 +128,7 @@ class Settings:
             key = PREFIX + field.name.upper()
             try:
                 if key in given and not (field.name == "secret_key" and given[key] is None):
-                    values[field.name] = _READERS[field.name](given[key])
+                    values[field.name] = READERS[field.name].read(given[key])
             except ValueError as fault:
                 faults.append(f"{key} {fault}")
         if given.get(f"{PREFIX}SECRET_KEY") is None:
@@ -76,7 +144,7 @@ class Settings:
 
 
 def known_keys() -> list[str]:
-    """Return every configuration key, in the order of the documentation."""
+    """Return every configuration key, in the order of the manual."""
     return [PREFIX + field.name.upper() for field in fields(Settings)]
 
 
@@ -109,31 +177,6 @@ def _contradictions(settings: Settings, config: Mapping[str, Any]) -> Iterator[s
         )
 
 
-def _origins(value: Any) -> tuple[str, ...]:
-    entries = (value,) if isinstance(value, str) else _sequence(value)
-    if not entries:
-        raise ValueError('is empty: list the origins of your pages, or "self"')
-    for entry in entries:
-        if not isinstance(entry, str):
-            raise ValueError(f"holds {entry!r}, which is not a str")
-        if entry != "self":
-            parse_entry(entry)
-    OriginPolicy(entries)
-    return entries
-
-
-def _secrets(value: Any) -> tuple[str | bytes, ...]:
-    secrets = (value,) if isinstance(value, (str, bytes)) else value
-    # A set has no newest.
-    if not isinstance(secrets, (list, tuple)) or not secrets or not all(map(_is_key, secrets)):
-        raise ValueError("must be a key, or a list of keys, newest first, none empty")
-    return tuple(secrets)
-
-
-def _is_key(value: Any) -> bool:
-    return isinstance(value, (str, bytes)) and bool(value)
-
-
 def _site_secrets(config: Mapping[str, Any]) -> tuple[str | bytes, ...]:
     newest, older = config.get("SECRET_KEY"), config.get("SECRET_KEY_FALLBACKS") or []
     if not newest:
@@ -141,81 +184,35 @@ def _site_secrets(config: Mapping[str, Any]) -> tuple[str | bytes, ...]:
             "SECRET_KEY is not set: tickets must be signed. Set it before init_app, for example "
             'to the output of python -c "import secrets; print(secrets.token_hex())"'
         )
-    if not _is_key(newest):
+    if not is_key(newest):
         raise ValueError("SECRET_KEY must be a str or bytes")
     # One str would be as many keys as it has letters.
-    if not isinstance(older, (list, tuple)) or not all(map(_is_key, older)):
+    if not isinstance(older, (list, tuple)) or not all(map(is_key, older)):
         raise ValueError("SECRET_KEY_FALLBACKS must be a list of keys, none empty")
     return (newest, *older)
 
 
-def _sequence(value: Any) -> tuple[Any, ...]:
-    if not isinstance(value, (list, tuple, set, frozenset)):
-        raise ValueError(f"must be a list or tuple, not {value!r}")
-    return tuple(value)
-
-
-def _storage(value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ValueError("must be a str or None")
-    if fault := storage.fault_of(value):
-        raise ValueError(fault)
-    if storage.needs_redis(value) and find_spec("redis") is None:
-        raise ValueError("needs redis-py: pip install flask-wsguard[redis]")
-    return value
-
-
-def _integer(least: int, most: int) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}, not {value!r}")
-        return value
-
-    return read
-
-
-def _optional(read: Callable[[Any], int]) -> Callable[[Any], int | None]:
-    return lambda value: None if value is None else read(value)
-
-
-def _boolean(value: Any) -> bool:
-    # `bool("False")` is True: an environment variable would switch a check off.
-    if not isinstance(value, bool):
-        raise ValueError(f"must be True or False, not {value!r}")
-    return value
-
-
-def _text(pattern: re.Pattern[str], meaning: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise ValueError(f"must be {meaning}, not {value!r}")
-        return value
-
-    return read
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "allowed_origins": _origins,
-    "ticket_ttl": _integer(1, LONGEST_LIFE),
-    "clock_skew": _integer(0, LONGEST_LIFE - 1),
-    "url_prefix": _text(_URL_PREFIX, "a path such as /wsguard, without a slash at its end"),
-    "token_param": _text(_NAME, "letters, digits, - and _"),
-    "cookie_name": _text(_NAME, "letters, digits, - and _"),
-    "allow_insecure_transport": _boolean,
-    "recheck_session": _boolean,
-    "max_pending_tickets": _integer(1, 50),
-    "allow_missing_origin": _boolean,
-    "secret_key": _secrets,
-    "enforce": _boolean,
-    "storage_uri": _storage,
-    "single_use": _boolean,
-    "max_connection_age": _integer(1, 7 * 86400),
-    "revalidate_every": _optional(_integer(1, 86400)),
-    "revalidate_failures": _integer(1, 100),
-    "drain_seconds": _integer(0, 600),
-    "max_connections": _optional(_integer(1, 1_000_000)),
-    "max_connections_per_user": _integer(1, 1_000_000),
-    "disconnect_on_logout": _boolean,
+READERS: dict[str, Reader] = {
+    "allowed_origins": ORIGINS,
+    "ticket_ttl": whole(1, LONGEST_LIFE),
+    "clock_skew": whole(0, LONGEST_LIFE - 1),
+    "url_prefix": URL_PREFIX,
+    "token_param": NAME,
+    "cookie_name": NAME,
+    "allow_insecure_transport": FLAG,
+    "recheck_session": FLAG,
+    "max_pending_tickets": whole(1, 50),
+    "allow_missing_origin": FLAG,
+    "secret_key": SECRETS,
+    "enforce": FLAG,
+    "storage_uri": STORAGE,
+    "single_use": FLAG,
+    "max_connection_age": whole(1, 7 * 86400),
+    "revalidate_every": optional(whole(1, 86400)),
+    "revalidate_failures": whole(1, 100),
+    "drain_seconds": whole(0, 600),
+    "max_connections": optional(whole(1, 1_000_000)),
+    "max_connections_per_user": whole(1, 1_000_000),
+    "disconnect_on_logout": FLAG,
 }
+"""What each key may be."""

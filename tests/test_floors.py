@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"core.source", "core.notices"},
     {"core.case"},
     {"core.handshake", "core.preauth"},
-    {"errors", "signals"},
+    {"errors", "signals", "readers"},
     {"settings"},
     {"ended", "servers", "sessions", "verdicts", "stores"},
     {"facts", "identity", "marks", "reports", "stores.memory", "stores.sqlite", "stores.redis"},
