@@ -9,7 +9,7 @@ GATES := tests/js/gates
 ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb libnss3-tools \
     default-jre-headless
 
-.PHONY: help demo test check lint types unit js browser soak lock clean
+.PHONY: help demo test check lint types unit js browser soak docs linkcheck lock clean
 
 help:
 	@echo "make demo   install and serve the demo at http://localhost:$(PORT) (PORT=...)"
@@ -17,6 +17,7 @@ help:
 	@echo "make browser  run the attacks in Chromium, Firefox, WebKitGTK and two old engines"
 	@echo "make soak   open and close many sockets ROUNDS=20 times"
 	@echo "make check  seconds: lint, types, unit tests (after one make test)"
+	@echo "make docs   build the manual in build/docs; make linkcheck asks every other site too"
 	@echo "make lock   pin the requirements again, with hashes"
 
 demo: $(VENV)/.demo
@@ -47,9 +48,17 @@ browser: $(VENV)/.browser
 soak: $(VENV)/.test
 	WSGUARD_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/live/test_many.py
 
+docs: $(VENV)/.docs
+	rm -rf build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "open build/docs/index.html"
+
+linkcheck: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b linkcheck docs build/linkcheck
+
 lock:
 	$(PYTHON) -m pip install --quiet uv
-	for file in demo tests; do $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 \
+	for file in demo docs tests; do $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 \
 	    --generate-hashes --no-header -o $$file/requirements.txt $$file/requirements.in; done
 
 clean:
@@ -60,6 +69,11 @@ $(BIN)/python:
 
 $(VENV)/.demo: $(BIN)/python setup.py demo/requirements.txt
 	$(BIN)/pip install --quiet --require-hashes -r demo/requirements.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.docs: $(BIN)/python setup.py docs/requirements.txt
+	$(BIN)/pip install --quiet --require-hashes -r docs/requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 

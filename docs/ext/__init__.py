@@ -1,0 +1,1 @@
+"""What Sphinx does for this manual beyond its own."""

@@ -1,0 +1,75 @@
+"""Parts of the manual that are made of the code: ``<!-- generated: NAME -->`` in a page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from inspect import getdoc
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
+
+from flask_wsguard import Refusal, settings
+from flask_wsguard.core import handshake, preauth
+from flask_wsguard.core.refusals import PREAUTH_ONLY
+
+_MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+
+
+def setting_texts() -> dict[str, str]:
+    """Return the text below each field of Settings, as Markdown, in the order of the fields."""
+    below = ModuleAnalyzer.for_module(settings.__name__).find_attr_docs()
+    return {
+        name: " ".join(" ".join(lines).replace("``", "`").split())
+        for (owner, name), lines in below.items()
+        if owner == settings.Settings.__name__
+    }
+
+
+def _settings() -> Iterator[str]:
+    texts = setting_texts()
+    for field in fields(settings.Settings):
+        # The one default that is read from elsewhere, which the text says.
+        default = None if field.name == "secret_key" else field.default
+        yield f"## `{settings.PREFIX}{field.name.upper()}`"
+        yield f"Default `{default!r}` · {settings.READERS[field.name].meaning}"
+        yield texts[field.name]
+
+
+def _refusals() -> Iterator[str]:
+    for reason in Refusal:
+        where = "preauth only" if reason in PREAUTH_ONLY else "preauth and handshake"
+        yield f"## `{reason.value}`"
+        yield f"Preauth answers {reason.status} · {where}"
+        yield f"{reason.meaning} {reason.remedy}"
+
+
+def _checks_of(checks: tuple[Callable[..., Any], ...]) -> Iterator[str]:
+    for check in checks:
+        sentence = " ".join((getdoc(check) or "").split("\n\n")[0].split())
+        yield f"1. `{check.__name__}`: {sentence}"
+
+
+PARTS: dict[str, Callable[[], Iterator[str]]] = {
+    "settings": _settings,
+    "refusals": _refusals,
+    "handshake_checks": lambda: _checks_of(handshake.CHECKS),
+    "preauth_checks": lambda: _checks_of(preauth.CHECKS),
+}
+
+
+def fill(text: str) -> str:
+    """Return a page with each of its marks replaced by the part that it names."""
+    return _MARK.sub(lambda mark: "\n\n".join(PARTS[mark[1]]()), text)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Fill every page as it is read."""
+
+    def fill_page(app: Sphinx, name: str, content: list[str]) -> None:
+        content[0] = fill(content[0])
+
+    app.connect("source-read", fill_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
