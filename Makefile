@@ -5,16 +5,18 @@ EVIL_PORT ?= 5001
 ROUNDS ?= 20
 PYTHON ?= python3
 BIN := $(VENV)/bin
+BENCH := $(VENV)-bench
 GATES := tests/js/gates
 ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb libnss3-tools \
     default-jre-headless
 
-.PHONY: help demo test check lint types unit js browser soak docs linkcheck lock clean
+.PHONY: help demo test check lint types unit js browser soak bench docs linkcheck lock clean
 
 help:
 	@echo "make demo   install and serve the demo at http://localhost:$(PORT) (PORT=...)"
 	@echo "make test   install what the tests need, run all of them"
 	@echo "make browser  run the attacks in Chromium, Firefox, WebKitGTK and two old engines"
+	@echo "make bench  measure what the guard costs, write docs/performance.* (half an hour)"
 	@echo "make soak   open and close many sockets ROUNDS=20 times"
 	@echo "make check  seconds: lint, types, unit tests (after one make test)"
 	@echo "make docs   build the manual in build/docs; make linkcheck asks every other site too"
@@ -48,6 +50,9 @@ browser: $(VENV)/.browser
 soak: $(VENV)/.test
 	WSGUARD_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/live/test_many.py
 
+bench: $(BENCH)/.installed
+	$(BENCH)/bin/python -m benchmarks --into docs
+
 docs: $(VENV)/.docs
 	rm -rf build/docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
@@ -58,11 +63,11 @@ linkcheck: $(VENV)/.docs
 
 lock:
 	$(PYTHON) -m pip install --quiet uv
-	for file in demo docs tests; do $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 \
+	for file in demo docs tests benchmarks; do $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 \
 	    --generate-hashes --no-header -o $$file/requirements.txt $$file/requirements.in; done
 
 clean:
-	rm -rf $(VENV) $(GATES)/node_modules build dist *.egg-info
+	rm -rf $(VENV) $(BENCH) $(GATES)/node_modules build dist *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { sh tests/install.sh python3-venv && $(PYTHON) -m venv $(VENV); }
@@ -81,6 +86,13 @@ $(VENV)/.test: $(BIN)/python setup.py tests/requirements.txt tests/install.sh
 	sh tests/install.sh
 	$(BIN)/pip install --quiet --require-hashes -r tests/requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Not the tests' environment: the neighbours that are measured bring half of PyPI along.
+$(BENCH)/.installed: setup.py benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/pip install --quiet --require-hashes -r benchmarks/requirements.txt
+	$(BENCH)/bin/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.browser: $(VENV)/.test tests/browser/fetch.py

@@ -1,0 +1,1 @@
+"""What the guard costs, measured side by side: ``make bench``. No part of the tests."""

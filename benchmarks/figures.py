@@ -1,0 +1,39 @@
+"""What a benchmark finds: tables of figures, which become JSON, Markdown and a plot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .blocks import Ratio, Samples, micros, ratio_of
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row: ``values`` for the columns of its table.
+
+    ``ratio`` is what is compared, ``goal`` the most that it should be, both None where nothing
+    is.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    ratio: Ratio | None = None
+    goal: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Figures that are read together; ``note`` says what they mean and how they were measured."""
+
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    figures: list[Figure] = field(default_factory=list)
+
+
+def compared(
+    samples: Samples, side: str, base: str, goal: float | None = None, name: str = ""
+) -> Figure:
+    """Return a row for a side against the base: its microseconds, the base's, their ratio."""
+    values = (f"{micros(samples, side):.1f}", f"{micros(samples, base):.1f}")
+    return Figure(name or side, values, ratio_of(samples, side, base), goal)

@@ -1,0 +1,170 @@
+"""Hostile handshakes: what a refusal costs, and what the others feel while they rain."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from flask_wsguard.core.tickets import Keys
+
+from . import sites
+from .blocks import Scale, in_process, interleave
+from .figures import Figure, Table, compared, micros
+from .memory import SITE, whole_request
+from .servers import ROOT, Server, gunicorn
+from .traffic import BROWSER, Request, grant, handshake
+from .wire import Wire, requests
+
+REFUSED = "403 FORBIDDEN"
+LATENCY = ("while", "GET: median ms", "99th %", "handshake: median ms", "99th %")
+
+
+def attacks(origin: str) -> dict[str, Request]:
+    """Return handshakes that are refused, by reason; most carry the victim's cookies."""
+    good, forged = handshake(origin), grant(origin, keys=Keys(["another secret"]))
+    return {
+        "origin_not_allowed": good.but(Origin="https://evil.example.net"),
+        "token_missing": replace(good, query=""),
+        "ticket_missing": good.but(Cookie=good.headers["Cookie"].rpartition("; ")[0]),
+        "token_missing, no cookie at all": replace(good.but(Cookie=""), query=""),
+        "token_invalid": replace(good, query=f"wsguard_token={forged.token}"),
+    }
+
+
+def run(scale: Scale) -> Iterator[Table]:
+    """Measure refusals in memory and on the wire, then the latency of everybody else."""
+    yield in_memory(scale)
+    with gunicorn("plain_403()") as plain, gunicorn("guarded()") as guarded:
+        yield on_the_wire(scale, plain, guarded)
+        yield latency(scale, plain, guarded)
+
+
+def in_memory(scale: Scale) -> Table:
+    """Measure whole WSGI requests, with the early gate and through Flask."""
+    table = Table(
+        "refusal in memory",
+        "The base is a route whose view returns a new `Response` with the same bytes and status; "
+        "both get the same handshake. The early gate answers a hopeless handshake before Flask "
+        "opens a session; where it is not installed, and where it cannot know, the hook does.",
+        ("what", "us", "us of a plain 403"),
+    )
+    plain, gated, hooked = sites.plain_403(), sites.guarded(), sites.without_early_gate()
+    for reason, request in attacks(SITE).items():
+        sides = {
+            "plain": in_process(whole_request(plain, request, REFUSED)),
+            "gated": in_process(whole_request(gated, request, REFUSED)),
+            "hooked": in_process(whole_request(hooked, request, REFUSED)),
+        }
+        samples = interleave(sides, rounds=scale.rounds, calls=scale.calls)
+        early = None if reason == "token_invalid" else 0.7
+        table.figures.append(compared(samples, "gated", "plain", early, reason))
+        table.figures.append(
+            compared(
+                samples, "hooked", "plain", 1.10 if early else None, f"{reason}, through Flask"
+            )
+        )
+    return table
+
+
+def on_the_wire(scale: Scale, plain: Server, guarded: Server) -> Table:
+    """Measure refusals under gthread."""
+    table = Table(
+        "refusal under gthread",
+        "Handshakes on one connection that is kept alive.",
+        ("reason", "us", "us of a plain 403", "refusals a CPU second"),
+    )
+    ours, theirs = attacks(guarded.origin), attacks(plain.origin)
+    for reason, request in ours.items():
+        sides = {
+            "plain": requests(plain, theirs[reason], b"403"),
+            "guarded": requests(guarded, request, b"403"),
+        }
+        samples = interleave(sides, rounds=scale.wire_rounds, calls=scale.wire_calls)
+        row = compared(samples, "guarded", "plain", name=reason)
+        rate = f"{1e6 / micros(samples, 'guarded'):,.0f}"
+        table.figures.append(replace(row, values=(*row.values, rate)))
+    return table
+
+
+def latency(scale: Scale, plain: Server, guarded: Server) -> Table:
+    """Measure ordinary requests and good handshakes on a calm, and on a flooded site."""
+    table = Table(
+        "latency under a flood",
+        f"Wall time at a client, {scale.flood_seconds:.0f} s each: ordinary requests and good "
+        "handshakes in turn, each on a new connection, while eight connections send foreign "
+        "handshakes as fast as they are answered.",
+        LATENCY,
+    )
+    table.figures.append(_felt("nothing else happens", scale, guarded, None))
+    table.figures.append(_felt("a flood hits the plain 403 view", scale, plain, plain))
+    table.figures.append(_felt("a flood hits the guard", scale, guarded, guarded))
+    return table
+
+
+def _felt(name: str, scale: Scale, server: Server, flooded: Server | None) -> Figure:
+    get = replace(handshake(server.origin), path="/", query="", headers=_ordinary()).wire()
+    good = handshake(server.origin).wire()
+    pages, sockets = list[float](), list[float]()
+    with _flood(flooded):
+        end = time.monotonic() + scale.flood_seconds
+        while time.monotonic() < end or not pages:
+            pages.append(_timed(server, lambda wire: wire.answer(get, b"200")))
+            if flooded is None or "plain" not in name:
+                sockets.append(_timed(server, lambda wire: wire.open(good)))
+    return Figure(name, (*_spread(pages), *_spread(sockets)))
+
+
+def _ordinary() -> dict[str, str]:
+    return {"User-Agent": BROWSER["User-Agent"], "Accept": "text/html"}
+
+
+def _timed(server: Server, call: Callable[[Wire], object]) -> float:
+    start = time.perf_counter()
+    with Wire(server.port) as wire:
+        call(wire)
+        return (time.perf_counter() - start) * 1000
+
+
+def _spread(values: list[float]) -> tuple[str, str]:
+    if not values:
+        return ("", "")
+    values.sort()
+    return (f"{statistics.median(values):.2f}", f"{values[int(len(values) * 0.99)]:.2f}")
+
+
+@contextmanager
+def _flood(server: Server | None) -> Iterator[None]:
+    """Send hostile handshakes from a process of their own."""
+    if server is None:
+        yield
+        return
+    command = [sys.executable, "-m", "benchmarks.flood", str(server.port), server.origin]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout
+        assert process.stdout.readline() == b"flooding\n"
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _hit(port: int, origin: str) -> None:
+    """Keep eight connections busy until killed; say so once all are."""
+    data = attacks(origin)["origin_not_allowed"].wire()
+    wires = [Wire(port) for _ in range(8)]
+    for wire in wires:
+        wire.socket.sendall(data)
+    print("flooding", flush=True)
+    while True:
+        for wire in wires:
+            wire.answer(data, b"403")
+
+
+if __name__ == "__main__":
+    _hit(int(sys.argv[1]), sys.argv[2])

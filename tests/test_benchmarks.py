@@ -1,0 +1,52 @@
+"""The benchmarks still run; what they measure is `make bench`'s business."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.blocks import Block, interleave, ratio_of
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["check", "handshake", "preauth", "flood"])
+def test_each_benchmark_runs(name: str, tmp_path: Path) -> None:
+    """With tiny counts, every figure is measured and written in all three forms."""
+    command = [sys.executable, "-m", "benchmarks", "--smoke", "--into", str(tmp_path), name]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+    found = json.loads((tmp_path / "performance.json").read_text())
+    assert found["tables"]
+    for table in found["tables"]:
+        assert table["figures"], table["title"]
+        assert f"## {table['title']}" in (tmp_path / "performance.md").read_text()
+    assert (tmp_path / "performance.svg").read_text().startswith("<svg")
+
+
+def test_a_side_that_takes_twice_as_long_is_twice_the_base() -> None:
+    """Ratios are taken within a round: a round slowed for both sides changes nothing."""
+    samples = {"base": [3.0, 3.0, 15.0], "twice": [6.0, 6.0, 30.0]}
+    ratio = ratio_of(samples, "twice", "base")
+    assert (ratio.median, ratio.low, ratio.high) == (2.0, 2.0, 2.0)
+
+
+def test_blocks_of_all_sides_alternate() -> None:
+    """Each round runs each side once, and neither is always the first."""
+    ran = list[str]()
+
+    def block(name: str) -> Block:
+        def run(calls: int) -> float:
+            ran.append(name)
+            return float(calls)
+
+        return run
+
+    samples = interleave({"a": block("a"), "b": block("b")}, rounds=20, calls=8)
+    assert samples == {"a": [8.0] * 20, "b": [8.0] * 20}
+    rounds = [ran[at : at + 2] for at in range(2, 42, 2)]
+    assert {"".join(pair) for pair in rounds} == {"ab", "ba"}
