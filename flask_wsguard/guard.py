@@ -17,6 +17,7 @@ from .hooks import current_state, give_back_slot, guard_route, on_login, on_logo
 from .identity import Loader, Reload, connect_logins
 from .live.registry import Selector
 from .live.sockets import SIGN_IN_AGAIN
+from .redaction import ACCESS_AND_ERROR_LOGS, filter_logs
 from .settings import Settings
 from .state import EXTENSION, Site, State, state_of
 from .verdicts import CurrentTicket, current_ticket
@@ -55,6 +56,7 @@ class WSGuard:
         app.teardown_request(give_back_slot)
         app.jinja_env.globals["wsguard_script"] = script_tag
         connect_logins(app, on_login, on_logout)
+        filter_logs((*ACCESS_AND_ERROR_LOGS, app.name), settings.token_param)
         if settings.single_use and settings.storage_uri is None:
             _log.warning("WSGUARD_SINGLE_USE without WSGUARD_STORAGE_URI holds in one process only")
         if not settings.enforce:

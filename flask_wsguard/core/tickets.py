@@ -32,6 +32,8 @@ _SECONDS = r"[1-9][0-9]{0,11}"
 _SIGNATURE = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 _TOKEN = re.compile(rf"t1\.({_ID})\.({_SECONDS})\.({_SECONDS})\.({_ID})\.{_SIGNATURE}", re.ASCII)
 _TICKET = re.compile(rf"k1\.([A-Za-z0-9_-]+)\.{_SIGNATURE}", re.ASCII)
+LIKE_A_TOKEN = rf"t[0-9]+\.{_ID}\.[A-Za-z0-9._-]*"
+"""Matches, anywhere in a text, what begins like a token: a cut or spoilt one too."""
 
 
 class TicketTooLarge(ValueError):

@@ -1,0 +1,158 @@
+"""Keep tokens out of logs, where one that was refused is still good for half a minute.
+
+A token is known by the name of its parameter, however spelt, and by its own form, which needs no
+name: so neither a second carrier nor a dump of the WSGI environ hides it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Iterable, Mapping
+from copy import copy
+from typing import Any
+
+from .core.tickets import LIKE_A_TOKEN
+from .settings import Settings
+
+REDACTED = "[redacted]"
+
+ACCESS_AND_ERROR_LOGS = ("werkzeug", "gunicorn.access", "gunicorn.error", "gevent.pywsgi")
+"""The loggers of the servers. gevent.pywsgi logs to one only when it is given one."""
+
+
+class Redactor:
+    """Knows the token parameter of every app in this process: they share its loggers."""
+
+    __slots__ = ("_params", "_pattern")
+
+    def __init__(self) -> None:
+        """Know the default, so that what is logged before the first app is clean too."""
+        self._params: tuple[str, ...] = ()
+        self.learn(Settings().token_param)
+
+    def learn(self, param: str) -> None:
+        """Redact the values of this parameter from now on."""
+        if param not in self._params:
+            self._params = (*self._params, param)
+            names = "|".join("".join(map(_spellings, name)) for name in self._params)
+            self._pattern = re.compile(
+                rf"""((?:{names})(?:=|%3D))[^&\#\s"'<>\\]*|{LIKE_A_TOKEN}""", re.IGNORECASE
+            )
+
+    def redact(self, text: str) -> str:
+        """Return the text without the tokens in it."""
+        return self._pattern.sub(lambda found: f"{found[1] or ''}{REDACTED}", text)
+
+
+def _spellings(letter: str) -> str:
+    """Match a letter and its percent-encoded form, which means the same in a query."""
+    return f"(?:{re.escape(letter)}|%{ord(letter):02X})"
+
+
+_redactor = Redactor()
+
+
+def redact(text: str) -> str:
+    """Return the text without the tokens in it; for hooks of other tools that see URLs."""
+    return _redactor.redact(text)
+
+
+class TokenFilter(logging.Filter):
+    """Removes tokens from whatever a log record carries, and lets every record pass.
+
+    ``init_app`` puts one on the servers' loggers and on ``app.logger``. Put one on a handler or a
+    logger of your own when it writes URLs.
+    """
+
+    def __init__(self) -> None:
+        """Filter the records of every logger below the one it is put on."""
+        super().__init__()
+
+    def __eq__(self, other: object) -> bool:
+        """Be equal to every other one, so that a logger takes the first alone."""
+        return isinstance(other, TokenFilter)
+
+    def __hash__(self) -> int:
+        """Hash like every other one."""
+        return hash(TokenFilter)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Clean the record in place."""
+        record.args = _clean_args(record.args)
+        _clean_message(record)
+        for name, value in list(vars(record).items()):
+            setattr(record, name, clean(value))
+        _clean_exception(record)
+        return True
+
+
+def filter_logs(loggers: Iterable[str], param: str | None = None) -> None:
+    """Put a TokenFilter on loggers, given by name; ``param`` is one more name of a token."""
+    if param is not None:
+        _redactor.learn(param)
+    for name in loggers:
+        logging.getLogger(name).addFilter(TokenFilter())
+
+
+def clean(value: Any) -> Any:
+    """Return a text, or a mapping of texts, without tokens; a copy only where one was found."""
+    if isinstance(value, str):
+        return redact(value)
+    if not isinstance(value, Mapping):
+        return value
+    if all(redact(text) == text for text in value.values() if isinstance(text, str)):
+        return value
+    # A copy, because the caller's mapping may be the WSGI environ; of its own class, because
+    # gunicorn's atoms answer for keys they do not hold.
+    copied: Any = copy(value) if hasattr(value, "__setitem__") else dict(value)
+    for key, held in value.items():
+        copied[key] = _clean_object(held)
+    return copied
+
+
+def _clean_args(args: Any) -> Any:
+    return tuple(map(_clean_object, args)) if isinstance(args, tuple) else clean(args)
+
+
+class _Text(str):
+    """What stands in for an object whose text holds a token; ``%r`` shows the same."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _clean_object(value: Any) -> Any:
+    """Return a value of any kind, or a text in its place when its own holds a token."""
+    if isinstance(value, (str, Mapping)):
+        return clean(value)
+    if value is None or isinstance(value, (int, float)):
+        return value
+    try:
+        text = repr(value) + str(value)
+        return value if redact(text) == text else _Text(redact(str(value)))
+    except Exception:
+        # Whatever a log line holds, logging it must not end a request.
+        return value
+
+
+def _clean_message(record: logging.LogRecord) -> None:
+    """Clean what message and arguments make only together: ``wsguard_token=%s``."""
+    try:
+        message = record.getMessage()
+    except Exception:
+        # A format that does not fit: logging will say so, and show what is left of both.
+        return
+    # A format that names the parameter would lose its %s when it is cleaned by itself.
+    if (without := redact(message)) != message or clean(record.msg) != record.msg:
+        record.msg, record.args = without, None
+
+
+def _clean_exception(record: logging.LogRecord) -> None:
+    """Put the traceback's cleaned text in the place of an exception that mentions a token."""
+    if not record.exc_info or record.exc_info[0] is None:
+        return
+    text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+    if (without := redact(text)) != text:
+        record.exc_info, record.exc_text = None, without

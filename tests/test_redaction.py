@@ -1,0 +1,241 @@
+"""No log record keeps a token, wherever it carries it; the control has no filter."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from datetime import timedelta
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask
+from gunicorn.config import Config
+from gunicorn.glogging import SafeAtoms
+
+from flask_wsguard.core.tickets import Keys, Token, new_id
+from flask_wsguard.ops.logs import GunicornLogger
+from flask_wsguard.redaction import ACCESS_AND_ERROR_LOGS, TokenFilter, filter_logs, redact
+from tests.sites import make_site
+
+TOKEN = Keys(["a key"]).mint_token(Token(new_id(), "b" * 22, 1_800_000_000, 1_800_000_030))
+SECRET = TOKEN.rpartition(".")[2]
+URL = f"/echo?room=1&wsguard_token={TOKEN}&x=2"
+
+
+class Request:
+    """An object whose text holds a token, as Werkzeug's requests do."""
+
+    def __repr__(self) -> str:
+        return f"<Request '{URL}'>"
+
+
+class Grumpy:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.fixture
+def lines() -> tuple[logging.Logger, io.StringIO]:
+    """Return a logger without a filter and what it wrote."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.Logger("tests.redaction")
+    logger.addHandler(handler)
+    return logger, stream
+
+
+def raise_with_url() -> None:
+    try:
+        raise LookupError(URL)
+    except LookupError as fault:
+        raise ValueError("no room") from fault
+
+
+CARRIED: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "in the message": (f"GET {URL}", ()),
+    "in an argument": ("GET %s", (URL,)),
+    "in one of several arguments": ("%s %d %s", ("GET", 403, URL)),
+    "in an object": ("%s", (Request(),)),
+    "in an object's repr": ("%r", (Request(),)),
+    "in a list": ("%s", ([URL],)),
+    "in bytes": ("%s", (URL.encode(),)),
+    "in a dictionary": ("%(q)s", ({"q": URL},)),
+    "in a dictionary of dictionaries": ("%(q)s %(inner)s", ({"q": URL, "inner": {"q": URL}},)),
+    "in a mapping that takes no writes": ("%(q)s", (MappingProxyType({"q": URL}),)),
+    "in gunicorn's atoms": ('"%(r)s" %(missing)s', (SafeAtoms({"r": URL, "D": 1}),)),
+    "name and value apart": ("?wsguard_token=%s", (TOKEN,)),
+    "an odd value apart": ("?wsguard_token=%s", (f"%74{TOKEN[1:]}",)),
+    "the name percent-encoded": (f"?wsguard%5Ftoken={TOKEN}", ()),
+    "name and value percent-encoded": (f"?%77sguard%5ftoken=%74{TOKEN[1:]}", ()),
+    "inside another URL": ("%s", (f"/login?next=%2Fecho%3Fwsguard_token%3D{TOKEN}",)),
+    "in a subprotocol": ("%s", (f"Sec-WebSocket-Protocol: chat, wsguard.{TOKEN}",)),
+    "in JSON": ("%s", (f'{{"token": "{TOKEN}"}}',)),
+    "in colour": (f"\x1b[31m{TOKEN}\x1b[0m", ()),
+    "in a cookie's neighbour": ("%s", (f"a={TOKEN}; b=c",)),
+}
+
+
+@pytest.mark.parametrize("carried", CARRIED)
+def test_token_is_gone_from_the_line(
+    carried: str, lines: tuple[logging.Logger, io.StringIO]
+) -> None:
+    """The control writes it, the filter writes a mark in its place."""
+    logger, stream = lines
+    message, arguments = CARRIED[carried]
+    logger.warning(message, *arguments)
+    assert SECRET in stream.getvalue()
+    stream.truncate(0)
+    logger.addFilter(TokenFilter())
+    logger.warning(message, *arguments)
+    assert SECRET not in stream.getvalue()
+    assert "[redacted]" in stream.getvalue()
+
+
+def test_the_rest_of_the_line_stays() -> None:
+    """An operator still sees what was asked for."""
+    assert redact(f'"GET {URL} HTTP/1.1" 403') == (
+        '"GET /echo?room=1&wsguard_token=[redacted]&x=2 HTTP/1.1" 403'
+    )
+    assert redact(f"chat, wsguard.{TOKEN}") == "chat, wsguard.[redacted]"
+    assert redact("/echo?wsguard_tokens=1&t1.txt") == "/echo?wsguard_tokens=1&t1.txt"
+
+
+def test_exception_is_cleaned_with_its_causes(
+    lines: tuple[logging.Logger, io.StringIO],
+) -> None:
+    """Tracebacks show messages; one without a token keeps its exc_info for other tools."""
+    logger, stream = lines
+    records: list[logging.LogRecord] = []
+    logger.addFilter(TokenFilter())
+    logger.addFilter(lambda record: not records.append(record))
+    try:
+        raise_with_url()
+    except ValueError:
+        logger.exception("crashed")
+    said = stream.getvalue()
+    assert SECRET not in said
+    assert "LookupError: /echo?room=1&wsguard_token=[redacted]&x=2" in said
+    assert "ValueError: no room" in said
+    try:
+        raise KeyError("harmless")
+    except KeyError:
+        logger.exception("crashed")
+    logger.error("no exception at all", exc_info=True)
+    assert records[0].exc_info is None
+    assert records[1].exc_info is not None
+    assert records[1].exc_info[0] is KeyError
+
+
+def test_stack_and_extra_fields_are_cleaned(lines: tuple[logging.Logger, io.StringIO]) -> None:
+    """What JSON formatters read beside the message."""
+    logger, _ = lines
+    records: list[logging.LogRecord] = []
+    logger.addFilter(TokenFilter())
+    logger.addFilter(lambda record: not records.append(record))
+    atoms = {"q": f"wsguard_token={TOKEN}", "status": 403}
+    logger.warning("refused", atoms, extra={"url": URL, "environ": {"QUERY_STRING": URL}})
+    (record,) = records
+    assert SECRET not in repr(vars(record))
+    assert record.args == {"q": "wsguard_token=[redacted]", "status": 403}
+    assert atoms["q"] == f"wsguard_token={TOKEN}"
+
+
+def test_gunicorns_atoms_stay_what_they_are(lines: tuple[logging.Logger, io.StringIO]) -> None:
+    """A copy of another class would raise on the atoms that a line may ask for in vain."""
+    logger, stream = lines
+    logger.addFilter(TokenFilter())
+    logger.info("%(a)s", SafeAtoms({"a": 'a "quoted" word'}))
+    logger.setLevel(logging.INFO)
+    logger.info("%(a)s|%(nothing)s|%(q)s", SafeAtoms({"a": 'a "word"', "q": URL}))
+    assert stream.getvalue().splitlines()[-1] == (
+        r"a \"word\"|-|/echo?room=1&wsguard_token=[redacted]&x=2"
+    )
+
+
+def test_filter_raises_at_nothing(
+    lines: tuple[logging.Logger, io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object without text and a format that does not fit stay logging's own trouble."""
+    logger, _ = lines
+    complaints = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", complaints)
+    logger.addFilter(TokenFilter())
+    logger.warning("%s", Grumpy())
+    logger.warning("%d", URL)
+    assert complaints.getvalue().count("--- Logging error ---") == 2
+    assert SECRET not in complaints.getvalue()
+
+
+def test_init_app_cleans_the_servers_loggers_and_the_apps_own() -> None:
+    """Nothing to remember; two apps put one filter on each."""
+    make_site()
+    make_site()
+    for name in (*ACCESS_AND_ERROR_LOGS, "site"):
+        assert logging.getLogger(name).filters.count(TokenFilter()) == 1, name
+    assert {"werkzeug", "gunicorn.access", "gunicorn.error"} <= set(ACCESS_AND_ERROR_LOGS)
+    assert TokenFilter() != logging.Filter()
+    assert hash(TokenFilter()) == hash(TokenFilter())
+
+
+def test_app_whose_token_has_another_name_is_cleaned_by_it() -> None:
+    """Even a value that is no token's form goes; the default name stays known."""
+    assert redact("?pass=%74oken") == "?pass=%74oken"
+    make_site(WSGUARD_TOKEN_PARAM="pass")
+    assert redact("?pass=%74oken&p%61ss=2") == "?pass=[redacted]&p%61ss=[redacted]"
+    assert redact("?wsguard_token=1") == "?wsguard_token=[redacted]"
+
+
+def test_loggers_of_the_sites_own_take_a_filter_too() -> None:
+    """By name; a record passes, cleaned."""
+    filter_logs(["tests.own.urls"])
+    record = logging.LogRecord("tests.own.urls", logging.INFO, "", 0, URL, None, None)
+    assert logging.getLogger("tests.own.urls").filter(record)
+    assert SECRET not in record.getMessage()
+
+
+def test_gunicorn_logger_gives_atoms_without_a_token(tmp_path: Any) -> None:
+    """For those who derive from it and format their own."""
+    config = Config()
+    config.set("accesslog", str(tmp_path / "access.log"))
+    config.set("errorlog", str(tmp_path / "error.log"))
+    config.set("access_log_format", "%(r)s %({raw_uri}e)s %({sec-websocket-protocol}i)s")
+    logger = GunicornLogger(config)
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "RAW_URI": URL,
+        "QUERY_STRING": URL.partition("?")[2],
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "werkzeug.request": Request(),
+    }
+    answer = SimpleNamespace(status="403 FORBIDDEN", headers=[], sent=38)
+    asked = SimpleNamespace(headers=[("SEC-WEBSOCKET-PROTOCOL", f"chat, wsguard.{TOKEN}")])
+    atoms = logger.atoms(answer, asked, environ, timedelta(seconds=1))
+    assert SECRET not in repr(atoms)
+    assert (atoms["s"], atoms["m"], atoms["T"]) == ("403", "GET", 1)
+    logger.access(answer, asked, environ, timedelta(seconds=1))
+    assert (tmp_path / "access.log").read_text() == (
+        "GET /echo?room=1&wsguard_token=[redacted]&x=2 HTTP/1.1 "
+        "/echo?room=1&wsguard_token=[redacted]&x=2 chat, wsguard.[redacted]\n"
+    )
+    for name in ("gunicorn.access", "gunicorn.error"):
+        for handler in logging.getLogger(name).handlers[:]:
+            logging.getLogger(name).removeHandler(handler)
+            handler.close()
+
+
+def test_handshake_of_the_guard_itself_logs_no_token(caplog: pytest.LogCaptureFixture) -> None:
+    """Its own lines name path and Origin, never the query."""
+    from tests.visitor import Visitor
+
+    app: Flask = make_site()
+    visitor = Visitor(app)
+    visitor.log_in("alice")
+    token = visitor.token()
+    with caplog.at_level(logging.DEBUG):
+        assert visitor.connect("/echo", token, headers={"Origin": "https://evil"}).reason
+        assert visitor.connect("/echo", token).reason is None
+    assert "handshake refused: origin_not_allowed on /echo" in caplog.text
+    assert token not in caplog.text
