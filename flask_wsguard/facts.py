@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
+from .core import carriers
 from .core.case import Handshake, Mark, Session
 from .core.origins import Origin
 from .core.preauth import PreauthRequest, origin_or_referer
@@ -15,6 +16,7 @@ from .core.upgrade import Upgrade
 Environ = dict[str, Any]
 
 _SCHEMES = {"ws": "http", "wss": "https"}
+_OFFER = "HTTP_SEC_WEBSOCKET_PROTOCOL"
 
 
 def handshake_of(
@@ -22,6 +24,7 @@ def handshake_of(
     mark: Mark | None,
     *,
     token_param: str,
+    token_carriers: tuple[str, ...],
     path: str,
     upgrade: bool,
     session: Callable[[], Session] | None,
@@ -36,7 +39,7 @@ def handshake_of(
         upgrade=upgrade_of(environ) if upgrade else None,
         source=source_of(environ, environ.get("HTTP_ORIGIN")),
         path=path,
-        tokens=tokens_of(environ.get("QUERY_STRING", ""), token_param),
+        tokens=tokens_of(environ, token_param, token_carriers),
         cookies=environ.get("HTTP_COOKIE", ""),
         session=session,
     )
@@ -114,10 +117,29 @@ def readable(path: str) -> str:
     return path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
-def tokens_of(query: str, param: str) -> tuple[str, ...]:
-    """Return every value of the token parameter, so that a second one cannot hide.
+def tokens_of(environ: Environ, param: str, among: tuple[str, ...]) -> tuple[str, ...]:
+    """Return every token that came in one of these carriers, so that a second cannot hide."""
+    tokens: tuple[str, ...] = ()
+    if carriers.QUERY in among:
+        tokens = _tokens_in(environ.get("QUERY_STRING", ""), param)
+    if carriers.SUBPROTOCOL in among:
+        tokens += carriers.tokens_offered(environ.get(_OFFER, ""))
+    return tokens
 
-    Decoded, because ``wsguard%5Ftoken`` is a duplicate too.
+
+def hide_tokens(environ: Environ) -> None:
+    """Take tokens out of the subprotocols, whichever carriers are in use.
+
+    Nobody behind the guard may choose one: it would stand in the answer.
     """
+    if (offer := environ.get(_OFFER)) and (rest := carriers.without_tokens(offer)) != offer:
+        if rest:
+            environ[_OFFER] = rest
+        else:
+            del environ[_OFFER]
+
+
+def _tokens_in(query: str, param: str) -> tuple[str, ...]:
+    # Decoded, because `wsguard%5Ftoken` is a duplicate too.
     pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1")
     return tuple(value for key, value in pairs if key == param)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 from flask import Flask
 
 from . import facts, reports, signals
+from .core.carriers import CARRIERS, QUERY, SUBPROTOCOL
 from .core.case import Mark, Protected, Public, Session
 from .core.handshake import Accepted, judge
 from .core.refusals import Refusal, Refused
@@ -18,9 +20,15 @@ from .identity import make_anonymous, session_of_request
 from .live.connection import Connection
 from .live.sockets import raw_socket
 from .sessions import detach_session
+from .settings import Settings
 from .state import State
 from .stores import StoreUnavailable
 from .verdicts import Admitted, Observed, set_connection, set_verdict
+
+_STRAY = {
+    QUERY: 'one came in the URL, where this site takes none: give WSGuard carrier: "subprotocol"',
+    SUBPROTOCOL: 'one came as a subprotocol: set WSGUARD_TOKEN_CARRIERS = ("subprotocol",)',
+}
 
 
 def judge_request(
@@ -34,11 +42,23 @@ def judge_request(
         environ,
         mark,
         token_param=state.settings.token_param,
+        token_carriers=state.settings.token_carriers,
         path=path,
         upgrade=upgrade,
         session=partial(whose_session, state) if state.settings.recheck_session else None,
     )
-    return judge(handshake, expected=state.expected, now=state.now())
+    outcome = judge(handshake, expected=state.expected, now=state.now())
+    if isinstance(outcome, Refused) and outcome.reason is Refusal.TOKEN_MISSING:
+        return _naming_carrier(outcome, environ, state.settings)
+    return outcome
+
+
+def _naming_carrier(refused: Refused, environ: Environ, settings: Settings) -> Refused:
+    """Say it when the token did come, in a carrier that the site does not use."""
+    for carrier in set(CARRIERS).difference(settings.token_carriers):
+        if facts.tokens_of(environ, settings.token_param, (carrier,)):
+            return replace(refused, detail=_STRAY[carrier])
+    return refused
 
 
 def whose_session(state: State) -> Session:

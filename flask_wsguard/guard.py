@@ -8,7 +8,8 @@ from typing import Any, TypeVar, overload
 
 from flask import Blueprint, Flask, request
 
-from . import facts, gate
+from . import facts, gate, servers
+from .core.carriers import SUBPROTOCOL
 from .core.case import Protected
 from .core.refusals import Refused
 from .disconnect import disconnect
@@ -55,6 +56,9 @@ class WSGuard:
         app.before_request_funcs.setdefault(None, []).insert(0, guard_route)
         app.teardown_request(give_back_slot)
         app.jinja_env.globals["wsguard_script"] = script_tag
+        if SUBPROTOCOL in settings.token_carriers:
+            options = app.config.get("SOCK_SERVER_OPTIONS")
+            app.config["SOCK_SERVER_OPTIONS"] = servers.with_own_protocol(options)
         connect_logins(app, on_login, on_logout)
         filter_logs((*ACCESS_AND_ERROR_LOGS, app.name), settings.token_param)
         if settings.single_use and settings.storage_uri is None:

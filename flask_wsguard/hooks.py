@@ -70,6 +70,7 @@ def _refuse_or_admit(
 ) -> Refused | None:
     """Judge, then ask what needs this process: a slot, and last of all the spent tokens."""
     outcome = gate.judge_request(state, environ, mark, path, upgrade=True)
+    facts.hide_tokens(environ)
     if isinstance(outcome, Refused):
         return outcome
     refused = gate.take_slot(state, environ, outcome, mark, path)
@@ -89,7 +90,10 @@ def _no_socket(app: Flask, state: State, environ: facts.Environ) -> Response | N
     if not state.advised:
         state.advised.append(True)
         options = app.config.get("SOCK_SERVER_OPTIONS") or {}
-        for line in servers.advice(environ, options, state.settings.max_connections):
+        settings = state.settings
+        for line in servers.advice(
+            environ, options, settings.max_connections, settings.token_carriers
+        ):
             _log.warning("%s", line)
     return None
 

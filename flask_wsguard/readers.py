@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from .core import storage
+from .core import carriers, storage
 from .core.origins import OriginPolicy, parse_entry
 
 
@@ -71,6 +71,16 @@ def _origins(value: Any) -> tuple[str, ...]:
     return entries
 
 
+def _carriers(value: Any) -> tuple[str, ...]:
+    given = _sequence(value)
+    if not given:
+        raise ValueError("is empty: a token must be able to travel")
+    for carrier in given:
+        if carrier not in carriers.CARRIERS:
+            raise ValueError(f"holds {carrier!r}: the carriers are {carriers.CARRIERS}")
+    return tuple(carrier for carrier in carriers.CARRIERS if carrier in given)
+
+
 def _sequence(value: Any) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple, set, frozenset)):
         raise ValueError(f"must be a list or tuple, not {value!r}")
@@ -104,6 +114,7 @@ def _storage(value: Any) -> str | None:
 
 FLAG = Reader("True or False", _flag)
 ORIGINS = Reader('a list of origins, wildcards such as https://*.example.org, "self"', _origins)
+CARRIERS = Reader('a list of "query" and "subprotocol"', _carriers)
 SECRETS = Reader("a str or bytes, or a list of them, newest first", _secrets)
 STORAGE = Reader("a sqlite, redis, rediss or unix URI, or None", _storage)
 NAME = text(re.compile(r"[A-Za-z0-9_-]+", re.ASCII), "letters, digits, - and _")

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .core.carriers import OWN_PROTOCOL, SUBPROTOCOL
+
 NO_SOCKET = (
     "This server hands no socket to the app, so it cannot serve WebSockets: use gunicorn "
     "(gthread or gevent), gevent.pywsgi or Werkzeug's threaded server."
@@ -23,6 +25,10 @@ EVERY_THREAD = (
     "under gthread each open socket holds a thread, and with all held the site hangs: set "
     "WSGUARD_MAX_CONNECTIONS some way below --threads"
 )
+NO_OWN_PROTOCOL = (
+    'SOCK_SERVER_OPTIONS was set after init_app and lost "wsguard" from its subprotocols, so '
+    "browsers drop sockets whose token is a subprotocol: set it before WSGuard(app)"
+)
 
 
 def fault_of(environ: Mapping[str, Any]) -> str | None:
@@ -34,14 +40,34 @@ def fault_of(environ: Mapping[str, Any]) -> str | None:
     return None if _is_gevent_patched() else UNPATCHED_GEVENT
 
 
+def with_own_protocol(sock_options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return SOCK_SERVER_OPTIONS by which flask-sock can choose ``wsguard``, last of all.
+
+    A new dict: several apps may share the one that was given.
+    """
+    options = sock_options or {}
+    names = dict.fromkeys([*_subprotocols(options), OWN_PROTOCOL])
+    return {**options, "subprotocols": list(names)}
+
+
+def _subprotocols(options: Mapping[str, Any]) -> list[str]:
+    given = options.get("subprotocols") or []
+    return [given] if isinstance(given, str) else list(given)
+
+
 def advice(
-    environ: Mapping[str, Any], sock_options: Mapping[str, Any], max_connections: int | None
+    environ: Mapping[str, Any],
+    sock_options: Mapping[str, Any],
+    max_connections: int | None,
+    token_carriers: tuple[str, ...],
 ) -> Iterator[str]:
     """Say what will hurt later: for the log, once, at the first socket."""
     if "gunicorn.socket" in environ and not environ.get("wsgi.multithread"):
         yield ONE_SOCKET
     elif "gunicorn.socket" in environ and max_connections is None and not _is_gevent_patched():
         yield EVERY_THREAD
+    if SUBPROTOCOL in token_carriers and OWN_PROTOCOL not in _subprotocols(sock_options):
+        yield NO_OWN_PROTOCOL
     missing = [key for key in ("ping_interval", "max_message_size") if not sock_options.get(key)]
     if missing:
         yield (

@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import ConfigError
 from .readers import (
+    CARRIERS,
     FLAG,
     NAME,
     ORIGINS,
@@ -84,6 +85,11 @@ class Settings:
     enforce: bool = True
     """False is observe-only mode: a handshake that should be refused is let through and
     reported. Malformed upgrades are refused all the same. Off, nothing is protected."""
+
+    token_carriers: tuple[str, ...] = ("query",)
+    """How a token may travel on the handshake: ``"query"``, in the URL; ``"subprotocol"``, as a
+    value of ``Sec-WebSocket-Protocol``, where no log and no history holds it. The page says
+    which with the client's option ``carrier``; a token in any other carrier is ignored."""
 
     storage_uri: str | None = None
     """What several processes share: ``sqlite:////run/app/wsguard.db`` for the workers of one
@@ -205,6 +211,7 @@ READERS: dict[str, Reader] = {
     "allow_missing_origin": FLAG,
     "secret_key": SECRETS,
     "enforce": FLAG,
+    "token_carriers": CARRIERS,
     "storage_uri": STORAGE,
     "single_use": FLAG,
     "max_connection_age": whole(1, 7 * 86400),

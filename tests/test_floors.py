@@ -16,7 +16,7 @@ PACKAGE = Path(flask_wsguard.__file__).parent
 FLOORS: list[set[str]] = [
     {
         "core", "core.refusals", "core.origins", "core.tickets", "core.upgrade", "core.pending",
-        "core.storage",
+        "core.storage", "core.carriers",
     },
     {"core.source", "core.notices"},
     {"core.case"},

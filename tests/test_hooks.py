@@ -341,7 +341,7 @@ def test_advice_on_the_server(
     environ: dict[str, Any], options: dict[str, Any], cap: int | None, lines: list[str]
 ) -> None:
     """What will hurt later is said at the first socket."""
-    assert list(advice(environ, options, cap)) == lines
+    assert list(advice(environ, options, cap, ("query",))) == lines
 
 
 @pytest.mark.parametrize(
@@ -355,7 +355,7 @@ def test_advice_on_the_server(
 )
 def test_advice_on_the_options(options: dict[str, Any], missing: str) -> None:
     """With the values to set."""
-    (line,) = advice({"werkzeug.socket": 1}, options, None)
+    (line,) = advice({"werkzeug.socket": 1}, options, None, ("query",))
     assert missing in line
     assert '{"ping_interval": 25, "max_message_size": 65536}' in line
 

@@ -40,6 +40,7 @@ def test_defaults_are_those_of_the_design() -> None:
         "allow_missing_origin": False,
         "secret_key": (KEY,),
         "enforce": True,
+        "token_carriers": ("query",),
         "storage_uri": None,
         "single_use": False,
         "max_connection_age": 3600,
@@ -73,6 +74,7 @@ def test_known_keys_are_in_the_order_of_the_manual() -> None:
         "WSGUARD_ALLOW_MISSING_ORIGIN",
         "WSGUARD_SECRET_KEY",
         "WSGUARD_ENFORCE",
+        "WSGUARD_TOKEN_CARRIERS",
         "WSGUARD_STORAGE_URI",
         "WSGUARD_SINGLE_USE",
         "WSGUARD_MAX_CONNECTION_AGE",
@@ -107,6 +109,9 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("SECRET_KEY", ["new", "old"], ("new", "old")),
     ("SECRET_KEY", None, (KEY,)),
     ("ENFORCE", False, False),
+    ("TOKEN_CARRIERS", ("query",), ("query",)),
+    ("TOKEN_CARRIERS", ["subprotocol"], ("subprotocol",)),
+    ("TOKEN_CARRIERS", {"subprotocol", "query"}, ("query", "subprotocol")),
     ("STORAGE_URI", None, None),
     ("STORAGE_URI", "sqlite:////run/app/wsguard.db", "sqlite:////run/app/wsguard.db"),
     ("STORAGE_URI", "redis://localhost:6379/0", "redis://localhost:6379/0"),
@@ -201,6 +206,11 @@ BAD: list[tuple[str, Any, str]] = [
     ("SECRET_KEY", ["a", None], "none empty"),
     ("SECRET_KEY", 5, "must be a key, or a list of keys"),
     ("ENFORCE", "0", "must be True or False"),
+    ("TOKEN_CARRIERS", (), "is empty"),
+    ("TOKEN_CARRIERS", "subprotocol", "must be a list or tuple, not 'subprotocol'"),
+    ("TOKEN_CARRIERS", None, "must be a list or tuple, not None"),
+    ("TOKEN_CARRIERS", ["query", "header"], "holds 'header': the carriers are ('query', "),
+    ("TOKEN_CARRIERS", [["query"]], "holds ['query']"),
 ]
 
 

@@ -1,8 +1,9 @@
-"""What the servers serve: ``make_guarded`` carries four sites, each under a prefix of its own.
+"""What the servers serve: ``make_guarded`` carries five sites, each under a prefix of its own.
 
-``/`` guarded · ``/mounted`` guarded too, under a SCRIPT_NAME · ``/control`` without the extension
-· ``/bare`` with marks and no ``init_app``. They share secret and cookies, so that one login is a
-login at all of them. ``POST /verdicts`` says what was refused and empties the list.
+``/`` guarded · ``/mounted`` guarded too, under a SCRIPT_NAME · ``/carried`` guarded, the token
+beside the site's own subprotocol · ``/control`` without the extension · ``/bare`` with marks and
+no ``init_app``. They share secret and cookies, so that one login is a login at all of them.
+``POST /verdicts`` says what was refused and empties the list.
 """
 
 from __future__ import annotations
@@ -60,8 +61,14 @@ def _with_verdicts(sites: Any) -> Any:
 
 
 def make_guarded() -> Any:
-    """Return the WSGI app with all four sites."""
-    mounts = {"/mounted": make_site(), "/control": make_control(), "/bare": _make_bare()}
+    """Return the WSGI app with all five sites."""
+    chat = {"SOCK_SERVER_OPTIONS": {"subprotocols": ["chat"]}}
+    mounts = {
+        "/mounted": make_site(),
+        "/carried": make_site(WSGUARD_TOKEN_CARRIERS=["subprotocol"], **chat),
+        "/control": make_control(),
+        "/bare": _make_bare(),
+    }
     return _with_verdicts(DispatcherMiddleware(make_site(), mounts))
 
 
