@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+import flask_wsguard
 from docs.ext import generated
 from docs.ext.links import dead_links
 from flask_wsguard import Refusal
+from flask_wsguard.core import handshake
 from flask_wsguard.settings import READERS, Settings, known_keys
+from tests.test_floors import FLOORS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -128,8 +132,160 @@ def named_as(example: Path) -> list[str]:
 @pytest.mark.parametrize("example", EXAMPLES, ids=[path.name for path in EXAMPLES])
 def test_every_example_is_on_a_page_and_in_a_test(example: Path) -> None:
     """A snippet that nobody runs is wrong sooner or later."""
-    tests = [path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py")]
+    files = [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("tests/js/*.test.js")]
+    tests = [path.read_text(encoding="utf-8") for path in files]
     names = named_as(example)
     stems = [example.stem, *example.relative_to(DOCS / "examples").parts[:-1]]
     assert any(name in page for page in PAGES.values() for name in names), "on no page"
     assert any(stem in text for text in tests for stem in stems), "in no test"
+
+
+# The browser client.
+
+TYPES = (ROOT / "flask_wsguard" / "static" / "wsguard.d.ts").read_text(encoding="utf-8")
+SOURCE = (ROOT / "flask_wsguard" / "static" / "wsguard.js").read_text(encoding="utf-8")
+
+
+def members(interface: str) -> list[str]:
+    """Return the members of an interface in wsguard.d.ts, without those it inherits."""
+    body = re.search(rf"interface {interface}\b[^{{]*{{\n(.*?)\n  }}", TYPES, re.DOTALL)
+    assert body, interface
+    return re.findall(r"^    (\w+)\??:", body[1], re.MULTILINE)
+
+
+def table(page: str, head: str) -> list[list[str]]:
+    """Return the rows of the Markdown table whose first line starts so."""
+    lines = PAGES[page].splitlines()
+    (start,) = [number for number, line in enumerate(lines) if line.startswith(head)]
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split(" | ")])
+    return rows
+
+
+def test_javascript_page_lists_every_option() -> None:
+    """Those of the types, and no others."""
+    options = {row[0].strip("`") for row in table("javascript.md", "| option |")}
+    assert options == {*members("UrlOptions"), *members("BackoffOptions"), *members("Options")}
+
+
+def test_javascript_page_has_the_defaults_of_the_code() -> None:
+    """As wsguard.js writes them; an option that it leaves out has no literal default."""
+    block = re.search(r"var DEFAULTS = {(.*?)}", SOURCE, re.DOTALL)
+    assert block
+    defaults = {name: f"`{value}`" for name, value in re.findall(r"(\w+): ([^,\s]+)", block[1])}
+    rows = {row[0].strip("`"): row[1] for row in table("javascript.md", "| option |")}
+    assert {name: rows[name] for name in defaults} == defaults
+    others = {rows[name] for name in rows if name not in defaults}
+    # `debug` is off because nothing sets it.
+    assert {cell for cell in others if re.fullmatch(r"`[^`<]+`", cell)} == {"`false`"}
+
+
+def test_javascript_page_lists_every_event_and_its_fields() -> None:
+    """Those of EventMap, each with what it adds to a plain event."""
+    rows = {row[0].strip("`"): row[1] for row in table("javascript.md", "| event |")}
+    assert list(rows) == members("EventMap")
+    fields = {event: re.findall(r"`(\w+)`", cell) for event, cell in rows.items()}
+    assert fields == {
+        "open": [],
+        "message": members("MessageEvent"),
+        "error": [],
+        "close": members("CloseEvent"),
+        "reconnecting": members("Retry"),
+    }
+
+
+def test_javascript_page_names_every_member() -> None:
+    """Of the socket and of the class."""
+    body = TYPES.partition("declare namespace")[0]
+    names = set(re.findall(r"^  (?:static )?(?:readonly )?(\w+)[:(<]", body, re.MULTILINE))
+    named = set(re.findall(r"\b\w+\b", PAGES["javascript.md"]))
+    assert names - named - {"constructor"} == set()
+    assert "backoff" in names
+    assert "reconnect" in names
+
+
+def test_refusals_page_says_what_the_client_does() -> None:
+    """The client itself is asked, answer by answer."""
+    asked = json.dumps({one.value: one.status for one in Refusal})
+    run = subprocess.run(
+        ["node", str(ROOT / "tests" / "js" / "fates.js"), asked],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    page = generated.fill(PAGES["refusals.md"])
+    said = re.findall(r"^## `(\w+)`\n\n.* · the client (.*)$", page, re.MULTILINE)
+    assert dict(said) == json.loads(run.stdout)
+
+
+def test_refusals_page_has_the_clients_own_words() -> None:
+    """Those that the server's enum lacks, in the types' order or another."""
+    listed = TYPES.partition("/* reasons:begin */")[2].partition("/* reasons:end */")[0]
+    own = set(re.findall(r"'([a-z_]+)'", listed)) - {one.value for one in Refusal}
+    assert {row[0].strip("`") for row in table("refusals.md", "| reason |")} == own
+
+
+# The code.
+
+
+def test_security_page_has_every_check_in_its_order() -> None:
+    """And says of each what it is for."""
+    rows = table("security.md", "| check |")
+    assert [row[0].strip("`") for row in rows] == [check.__name__ for check in handshake.CHECKS]
+    assert all(row[1] for row in rows)
+
+
+def test_design_page_has_the_checks_and_the_floors() -> None:
+    """The order of the handshake, and every module."""
+    page = generated.fill(PAGES["design.md"])
+    checks = re.findall(r"^1\. `(\w+)`: [A-Z].*\.$", page, re.MULTILINE)
+    assert checks == [check.__name__ for check in handshake.CHECKS]
+    floors = page.partition("From the ground up:")[2]
+    assert set(re.findall(r"`([\w.]+)`", floors)) == {
+        name or "__init__" for floor in FLOORS for name in floor
+    }
+
+
+@pytest.mark.parametrize("name", [*flask_wsguard.__all__, *dir(flask_wsguard.WSGuard)])
+def test_python_page_has_every_public_name(name: str) -> None:
+    """Each export, and each public member of the guard."""
+    if name.startswith("_"):
+        return
+    text = PAGES["python.md"] + (flask_wsguard.signals.__doc__ or "")
+    assert re.search(rf"\b{name}\b", text)
+
+
+# Sources.
+
+
+def test_comparison_has_a_source_in_every_cell_or_says_that_there_is_none() -> None:
+    """Nothing is claimed of another project without a link."""
+    first, *others = table("comparison.md", "| | foreign")
+    assert first[0] == "**flask_wsguard**"
+    assert len(others) == 9
+    unfounded = [
+        f"{row[0]}: {cell}"
+        for row in others
+        for cell in row[1:5]
+        if "][" not in cell and not re.search(r"none found|not looked up", cell)
+    ]
+    assert unfounded == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_source_is_used_and_every_use_has_one(page: str) -> None:
+    """Reference links and their definitions."""
+    defined = set(re.findall(r"^\[([\w-]+)\]: http", PAGES[page], re.MULTILINE))
+    used = set(re.findall(r"\]\[([\w-]+)\]", PAGES[page]))
+    assert used == defined
+
+
+def test_readme_links_lead_somewhere() -> None:
+    """Every file that README points to is there."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", readme)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []

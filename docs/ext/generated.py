@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from inspect import getdoc
+from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -14,7 +15,9 @@ from sphinx.pycode import ModuleAnalyzer
 from flask_wsguard import Refusal, settings
 from flask_wsguard.core import handshake, preauth
 from flask_wsguard.core.refusals import PREAUTH_ONLY
+from tests.test_floors import FLOORS
 
+DOCS = Path(__file__).parents[1]
 _MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
 
@@ -40,10 +43,19 @@ def _settings() -> Iterator[str]:
 
 def _refusals() -> Iterator[str]:
     for reason in Refusal:
-        where = "preauth only" if reason in PREAUTH_ONLY else "preauth and handshake"
+        where = "Preauth only" if reason in PREAUTH_ONLY else "Preauth and handshake"
         yield f"## `{reason.value}`"
-        yield f"Preauth answers {reason.status} · {where}"
+        yield f"{where} · preauth answers {reason.status} · the client {_fate(reason)}"
         yield f"{reason.meaning} {reason.remedy}"
+
+
+def _fate(reason: Refusal) -> str:
+    """Say what the browser client does; a test asks the client itself."""
+    if reason.status >= 429:
+        return "tries again"
+    if reason in {Refusal.LOGIN_REQUIRED, Refusal.SESSION_ENDED, Refusal.USER_CHANGED}:
+        return "closes with 4401"
+    return "closes with 4403" if reason.status == 403 else "closes with 4400"
 
 
 def _checks_of(checks: tuple[Callable[..., Any], ...]) -> Iterator[str]:
@@ -52,10 +64,24 @@ def _checks_of(checks: tuple[Callable[..., Any], ...]) -> Iterator[str]:
         yield f"1. `{check.__name__}`: {sentence}"
 
 
+def _floors() -> Iterator[str]:
+    for floor in FLOORS:
+        names = sorted(f"`{name or '__init__'}`" for name in floor)
+        yield f"1. {', '.join(names)}"
+
+
+def _others() -> Iterator[str]:
+    """Yield the pages that no table of contents names, so that none is out of reach."""
+    named = set((DOCS / "index.md").read_text(encoding="utf-8").split())
+    yield from sorted({page.stem for page in DOCS.glob("*.md")} - named - {"index"})
+
+
 PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "settings": _settings,
     "refusals": _refusals,
     "handshake_checks": lambda: _checks_of(handshake.CHECKS),
+    "floors": _floors,
+    "others": _others,
     "preauth_checks": lambda: _checks_of(preauth.CHECKS),
 }
 

@@ -1,0 +1,263 @@
+"""The manual's quickstart and how-tos, done as they are written."""
+
+from __future__ import annotations
+
+import logging
+import re
+import runpy
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websocket
+
+from flask_wsguard import Refusal, handshake_refused
+from tests.visitor import Visitor
+
+DOCS = Path(__file__).parents[1] / "docs"
+EXAMPLES = DOCS / "examples"
+
+
+def load(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(EXAMPLES / name))
+
+
+def commands(page: str) -> list[str]:
+    """Return what a page tells its reader to type."""
+    blocks = re.findall(r"```console\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line[:2] == "$ "]
+
+
+# The quickstart, on a real server.
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Run the quickstart by its own command and return where it listens."""
+    (run,) = [line for line in commands("quickstart.md") if line.startswith("flask ")]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("quickstart") / "log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", *shlex.split(run), "--port", str(port)],
+            cwd=EXAMPLES / "quickstart",
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            _wait_for(port)
+            yield port
+        finally:
+            server.terminate()
+            server.wait(10)
+    assert "origin_not_allowed" in log.read_text(), "the log says why the foreign page was refused"
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the quickstart does not listen")
+
+
+@pytest.mark.slow
+def test_quickstart_says_hello_and_closes_at_logout(port: int) -> None:
+    """Log in with the form, connect as the client does, say a word, log out elsewhere."""
+    base, jar = f"http://localhost:{port}", CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+
+    def post(path: str, body: bytes, **headers: str) -> bytes:
+        request = urllib.request.Request(f"{base}{path}", body, headers)
+        with browser.open(request, timeout=10) as answer:
+            return answer.read()
+
+    assert b"data-subject=" in post("/login", b"name=alice")
+    told = {"Content-Type": "application/json", "Origin": base}
+    token = re.search(
+        rb'"token": "([^"]+)"', post("/wsguard/preauth", b'{"path": "/echo"}', **told)
+    )
+    assert token
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+    ws = websocket.create_connection(
+        f"ws://localhost:{port}/echo?wsguard_token={token[1].decode()}",
+        origin=base,
+        cookie=cookies,
+        timeout=10,
+    )
+    assert ws.recv() == "hello alice"
+    ws.send("a word")
+    assert ws.recv() == "a word"
+    post("/logout", b"")
+    assert ws.recv_data()[1] == b"\x11\x31session_ended"  # 4401
+    ws.shutdown()
+
+
+@pytest.mark.slow
+def test_quickstarts_attack_gets_the_answer_that_stands_below_it(port: int) -> None:
+    """The curl line is sent as it stands; only the port is the test's own."""
+    (attack,) = [line for line in commands("quickstart.md") if line.startswith("curl ")]
+    url, *headers = re.findall(r'http://localhost:5000(/\S+)|-H "([^"]+)"', attack)
+    lines = [f"GET {url[0]} HTTP/1.1", f"Host: localhost:{port}", *(h[1] for h in headers)]
+    with socket.create_connection(("localhost", port), 10) as wire:
+        wire.sendall("\r\n".join([*lines, "", ""]).encode())
+        status = wire.recv(4096).decode().partition("\r\n")[0]
+    assert status in (DOCS / "quickstart.md").read_text().splitlines()
+
+
+@pytest.mark.slow
+def test_quickstart_installs_what_it_imports() -> None:
+    """The one package that it names brings the others."""
+    (install,) = [line for line in commands("quickstart.md") if line.startswith("pip ")]
+    assert shlex.split(install) == ["pip", "install", "flask-wsguard"]
+    setup = (DOCS.parent / "setup.py").read_text()
+    source = (EXAMPLES / "quickstart" / "app.py").read_text()
+    for module in re.findall(r"^from (flask\w*) ", source, re.MULTILINE):
+        assert f'"{module.replace("_", "-")}' in setup
+
+
+def test_quickstart_without_its_mark_is_closed() -> None:
+    """What the page says of a forgotten mark."""
+    source = (EXAMPLES / "quickstart" / "app.py").read_text()
+    scope: dict[str, Any] = {"__name__": "app"}
+    exec(source.replace("@ws_protected\n", ""), scope)
+    visitor = Visitor(scope["app"])
+    visitor.client.post("/login", data={"name": "alice"}, base_url=visitor.base)
+    assert visitor.preauth("/echo").json["reason"] == "unguarded_route"
+    assert visitor.connect("/echo").reason is Refusal.UNGUARDED_ROUTE
+
+
+# From session-only sockets to guarded ones.
+
+
+def test_observing_walks_from_a_session_to_a_ticket(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Observed, what would be refused works and is counted; enforced, it is refused."""
+    monkeypatch.setenv("WSGUARD_OBSERVE", "1")
+    with caplog.at_level(logging.WARNING, "flask_wsguard"):
+        scope = load("observing.py")
+    assert "WSGUARD_ENFORCE is off" in caplog.text
+    seen: list[bool] = []
+    visitor = Visitor(scope["app"])
+    visitor.client.post("/login/ann", base_url=visitor.base)
+
+    def heard(app: Any, observed: bool, **facts: Any) -> None:
+        seen.append(observed)
+
+    with handshake_refused.connected_to(heard):
+        # 1: nothing changes for an old page, whatever the route.
+        assert visitor.open("/old").messages == ["hello ann"]
+        # 2: its route is marked.
+        assert visitor.open("/new").messages == ["hello ann"]
+        # 3: the page asks preauth.
+        assert visitor.open("/new", visitor.token("/new")).messages == ["hello ann"]
+        # 4: what is left is foreign.
+        foreign = visitor.open("/new", visitor.token("/new"), origin="https://evil.example")
+        assert foreign.messages == ["hello ann"]
+    assert seen == [True, True, True]
+    assert scope["would_refuse"] == {
+        "unguarded_route": 1,
+        "token_missing": 1,
+        "origin_not_allowed": 1,
+    }
+    # 5: the switch is gone.
+    monkeypatch.delenv("WSGUARD_OBSERVE")
+    visitor = Visitor(load("observing.py")["app"])
+    visitor.client.post("/login/ann", base_url=visitor.base)
+    assert visitor.connect("/old").reason is Refusal.UNGUARDED_ROUTE
+    assert visitor.connect("/new").reason is Refusal.TOKEN_MISSING
+    evil = {"Origin": "https://evil.example"}
+    assert (
+        visitor.connect("/new", visitor.token("/new"), headers=evil).reason
+        is Refusal.ORIGIN_NOT_ALLOWED
+    )
+    assert visitor.open("/new", visitor.token("/new")).messages == ["hello ann"]
+
+
+# Deployment.
+
+
+def guarded(app: Any) -> Visitor:
+    """Put a login, a protected route and the guard on an example's bare app."""
+    from flask_login import LoginManager, login_user
+    from flask_sock import Sock
+
+    from flask_wsguard import WSGuard, ws_protected
+    from tests.sites import User
+
+    app.config.setdefault("SECRET_KEY", "k")
+    app.config["SECRET_KEY"] = app.config["SECRET_KEY"] or "k" * 32
+    LoginManager(app).user_loader(User)
+    WSGuard(app)
+
+    @app.post("/login/<user_id>")
+    def log_in(user_id: str) -> str:
+        login_user(User(user_id))
+        return "welcome"
+
+    @Sock(app).route("/echo")
+    @ws_protected
+    def echo(ws: Any) -> None:
+        ws.send("hello")
+
+    return Visitor(app)
+
+
+def test_behind_a_proxy_the_forwarded_scheme_counts() -> None:
+    """Plain http with the proxy's headers is https; without them it is refused."""
+    app = load("behind_proxy.py")["app"]
+    visitor = guarded(app)
+    visitor.base = "http://10.0.0.1:8001"
+    told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "example.org"}
+    assert visitor.preauth(headers=told).json["reason"] == "login_required"
+    assert visitor.preauth().json["reason"] == "insecure_transport"
+
+
+def test_pages_of_a_listed_host_reach_preauth_on_another() -> None:
+    """The listed page may read the answer; a sibling that is not listed is refused."""
+    visitor = guarded(load("several_hosts.py")["app"])
+    visitor.base = "https://live.example.org"
+    assert visitor.log_in("ann").status_code == 200
+    listed = visitor.preauth(origin="https://www.example.org")
+    assert listed.status_code == 200
+    assert listed.headers["Access-Control-Allow-Origin"] == "https://www.example.org"
+    sibling = visitor.preauth(origin="https://blog.example.org")
+    assert sibling.json["reason"] == "origin_not_allowed"
+    assert "Access-Control-Allow-Origin" not in sibling.headers
+
+
+def test_rotated_keys_accept_what_the_old_key_signed() -> None:
+    """A token of the old process opens a socket of the new one, and not the other way round."""
+    from flask import Flask
+
+    new = load("rotated_keys.py")["app"]
+    old = Flask("rotated_keys")
+    old.config["SECRET_KEY"] = new.config["SECRET_KEY_FALLBACKS"][0]
+    before, after = guarded(old), guarded(new)
+    for visitor in (before, after):
+        visitor.log_in("ann")
+    assert after.connect(token=before.token(), cookies=before.cookie_header()).reason is None
+    refused = before.connect(token=after.token(), cookies=after.cookie_header())
+    assert refused.reason is Refusal.TOKEN_INVALID
+
+
+def test_gunicorn_example_drains_its_workers() -> None:
+    """The file that is copied sets the hook and more time than the drain takes."""
+    from flask_wsguard.settings import Settings
+
+    config = load("gunicorn.conf.py")
+    assert callable(config["post_worker_init"])
+    assert config["graceful_timeout"] > Settings().drain_seconds
