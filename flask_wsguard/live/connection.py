@@ -113,6 +113,10 @@ class Connection:
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+        # simple-websocket's reader leaves without a word when it finds the socket closed by us
+        # between two reads, and closes it: nothing else would ever wake the handler then.
+        if event := getattr(self._ws, "event", None):
+            event.set()
 
     def _say_goodbye(self, ws: Any) -> None:
         """Send the close frame if the peer has room for it; else cut at once.

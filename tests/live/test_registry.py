@@ -13,11 +13,21 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from simple_websocket import ConnectionClosed, Server
 
 from flask_wsguard.core.tickets import Ticket
 from flask_wsguard.live.connection import Connection
 from flask_wsguard.live.registry import Registry, Selector
 from flask_wsguard.live.sockets import Sockets, drain_all, raw_socket
+
+
+UPGRADE = {
+    "HTTP_HOST": "localhost",
+    "HTTP_CONNECTION": "Upgrade",
+    "HTTP_UPGRADE": "websocket",
+    "HTTP_SEC_WEBSOCKET_VERSION": "13",
+    "HTTP_SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 
 
 def connection(user: str | None = "alice", session: str = "one", id_: str = "t1") -> Connection:
@@ -196,6 +206,39 @@ def test_cut_of_a_closed_socket(pair: Pair) -> None:
     each.attach(pair[0])
     pair[0].sock.close()
     each.cut()
+
+
+def test_cut_wakes_a_handler_whose_reader_left_first() -> None:
+    """A reader that is between two reads at the close ends silently; the handler must not wait."""
+    waits, reads = threading.Event(), threading.Event()
+
+    class Late(threading.Thread):
+        def run(self) -> None:
+            assert reads.wait(5)
+            super().run()
+
+    class Told(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.set()
+            return super().wait(timeout)
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ThreadPoolExecutor(1) as pool:
+        ws = Server({"werkzeug.socket": ours, **UPGRADE}, thread_class=Late, event_class=Told)
+        each = connection()
+        assert each.attach(ws)
+        handler = pool.submit(ws.receive)
+        try:
+            assert waits.wait(5)
+            assert each.close(4401, "over")
+            reads.set()
+            ws.thread.join(5)
+            assert not handler.done()
+            each.cut()
+            with pytest.raises(ConnectionClosed):
+                handler.result(5)
+        finally:
+            ws.event.set()
 
 
 def test_the_aged_are_closed_and_the_silent_cut(pair: Pair) -> None:
