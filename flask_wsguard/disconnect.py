@@ -11,23 +11,27 @@ from .state import state_of
 def disconnect(selector: Selector, *, code: int, reason: str) -> int:
     """Close the sockets that are meant; return how many were closed here.
 
-    Needs an app context. Raises RuntimeError without a store that processes share in a process
-    that serves no sockets: nothing would happen, and nobody would know.
+    Needs an app context. Raises RuntimeError in a process that serves no sockets, such as a
+    command, without a store that processes share or while it is away: nothing would happen,
+    and nobody would know.
     """
     state = state_of(current_app)
     sockets, store = state.sockets, state.store
-    if not (store.is_shared or sockets.ever_held or has_request_context()):
+    serves = sockets.ever_held or has_request_context()
+    if not (store.is_shared or serves):
         raise RuntimeError(
             "guard.disconnect() reaches the sockets of its own process, and this one serves "
             "none: set WSGUARD_STORAGE_URI, or call it in a view of the site"
         )
     closed = sockets.close(sockets.registry.select(selector), code, reason)
     user_id = selector.user_id
-    state.bus.tell(
+    told = state.bus.tell(
         code=code,
         reason=reason,
         user=state.expected.keys.pseudonym(user_id) if user_id is not None else "",
         session=selector.session or "",
         ticket=selector.ticket_id or "",
     )
+    if not (told or serves):
+        raise RuntimeError("the store does not answer, so nobody was told: try again later")
     return closed

@@ -29,7 +29,7 @@ FLOORS: list[set[str]] = [
         "stores.redis",
     },
     {"stores.uris", "stores.watched"},
-    {"live", "live.connection", "live.timer"},
+    {"live", "live.connection", "live.outbox", "live.timer"},
     {"live.registry"},
     {"live.revalidation"},
     {"live.sockets"},

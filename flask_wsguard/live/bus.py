@@ -16,6 +16,7 @@ from ..core.tickets import Keys
 from ..ended import EndedSessions
 from ..stores.watched import WatchedStore
 from .connection import Connection
+from .outbox import Outbox
 from .registry import Selector
 from .sockets import SIGN_IN_AGAIN, Sockets
 
@@ -53,11 +54,16 @@ class Bus:
         self._lock = threading.Lock()
         self._caught_up = threading.Event()
         self._known: OrderedDict[str, None] = OrderedDict()
+        self._outbox = Outbox(hearing.kept)
 
     def listen(self) -> None:
         """Start the thread once per process, and let it catch up, for a second at the most."""
         if self._pid == os.getpid() or not self._store.is_shared:
             return
+        self._start()
+        self._caught_up.wait(_CATCH_UP_SECONDS)
+
+    def _start(self) -> None:
         with self._lock:
             if self._pid != os.getpid():
                 self._caught_up = threading.Event()
@@ -65,16 +71,23 @@ class Bus:
                     target=_run, args=[weakref.ref(self)], name="wsguard-notices", daemon=True
                 ).start()
                 self._pid = os.getpid()
-        self._caught_up.wait(_CATCH_UP_SECONDS)
 
-    def tell(self, **fields: str | int) -> None:
-        """Tell the other processes; whoever calls has acted here already."""
+    def tell(self, **fields: str | int) -> bool:
+        """Tell the other processes; whoever calls has acted here already.
+
+        False while the store is away: they are told when it is back, unless this process ends.
+        """
         if not self._store.is_shared:
-            return
+            return True
         notice = new_notice(self._hearing.now(), **fields)
         self._remember(notice.id)
-        if not self._store.publish(write_notice(notice, self._hearing.keys)):
-            _log.error("other processes were not told of a disconnect or logout: no store")
+        text = write_notice(notice, self._hearing.keys)
+        if self._store.publish(text):
+            return True
+        self._outbox.put(text)
+        # This process may serve views only, and have heard nothing so far.
+        self._start()
+        return False
 
     def hear(self, text: str) -> None:
         """Act on a notice; a forged, garbled, replayed or lapsed one does nothing but a line."""
@@ -133,6 +146,8 @@ class Bus:
             except Exception:
                 _log.exception("the reader of notices survived a fault")
         self._caught_up.set()
+        if texts is not None and self._store.is_up:
+            self._outbox.send(self._store.publish)
         return texts is not None
 
 

@@ -104,7 +104,11 @@ class SQLiteStore:
             raise StoreUnavailable(f"{self._path}: {fault}") from fault
 
     def _watch_file(self) -> None:
-        exists, now = self._path.exists(), time.monotonic()
+        try:
+            exists, now = self._path.exists(), time.monotonic()
+        except OSError as fault:
+            # A folder that may not be looked into says neither yes nor no.
+            raise StoreUnavailable(f"{self._path}: {fault.strerror}") from fault
         if not exists and self._missing_since is None:
             self._missing_since = now
         if self._missing_since is not None:

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
+import sys
 import threading
 from collections import Counter, defaultdict
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, abort, jsonify, request, session
@@ -22,9 +25,11 @@ from flask_wsguard import (
     ws_protected,
     ws_public,
 )
+from flask_wsguard.live.connection import Connection
 from flask_wsguard.ops.gunicorn import post_worker_init
 from flask_wsguard.state import state_of
 from tests.sites import User, make_site
+from tests.sites import make_control as plain_control
 
 __all__ = ["make", "post_worker_init"]
 
@@ -84,6 +89,26 @@ def make() -> Flask:
     return app
 
 
+def make_control() -> Flask:
+    """Return a site of the same handlers without the guard: what anybody's memory does."""
+    app = plain_control()
+    app.post("/settle", endpoint="settle")(lambda: jsonify(what_is_left()))
+    return app
+
+
+def what_is_left() -> dict[str, int]:
+    """Count what this process holds after its garbage: Python's blocks, and sockets of ours."""
+    gc.collect()
+    resident = int(Path("/proc/self/statm").read_text().split()[1])
+    return {
+        "blocks": sys.getallocatedblocks(),
+        "connections": sum(isinstance(each, Connection) for each in gc.get_objects()),
+        "kib": resident * os.sysconf("SC_PAGE_SIZE") // 1024,
+        "threads": threading.active_count(),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+    }
+
+
 def _add_hooks(app: Flask, site: Site) -> None:
     @app.before_request
     def after_verdict() -> Response | None:
@@ -128,6 +153,11 @@ def _add_controls(app: Flask, site: Site) -> None:
             asked=site.asked,
             events=site.events,
         )
+
+    @app.post("/settle")
+    def settle() -> Any:
+        site.events.clear()
+        return jsonify(what_is_left())
 
     @app.post("/disconnect")
     def disconnect() -> Any:

@@ -96,6 +96,8 @@ def running(
     workers: int = 1,
     threads: int = 120,
     config: dict[str, Any] | None = None,
+    site: str = "tests.live.app:make()",
+    environment: dict[str, str] | None = None,
 ) -> Iterator[Gunicorn]:
     """Run a gunicorn until the block ends; then its whole process group is killed."""
     need("gunicorn" if kind == "gthread" else "gevent")
@@ -109,13 +111,14 @@ def running(
                     *(sys.executable, "-m", "gunicorn", "--worker-class", kind, *pool),
                     *("--workers", str(workers), "--no-control-socket", "--log-level", "info"),
                     *("--worker-connections", "2000", "--bind", f"fd://{listener.fileno()}"),
-                    *(*options, "tests.live.app:make()"),
+                    *(*options, site),
                 ],
                 cwd=ROOT,
                 env={
                     **os.environ,
                     "PYTHONUNBUFFERED": "1",
                     "LIVE_CONFIG": json.dumps(config or {}),
+                    **(environment or {}),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,

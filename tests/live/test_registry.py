@@ -20,7 +20,6 @@ from flask_wsguard.live.connection import Connection
 from flask_wsguard.live.registry import Registry, Selector
 from flask_wsguard.live.sockets import Sockets, drain_all, raw_socket
 
-
 UPGRADE = {
     "HTTP_HOST": "localhost",
     "HTTP_CONNECTION": "Upgrade",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import sqlite3
 import subprocess
 import time
@@ -25,6 +26,7 @@ from tests.sites import make_site
 from tests.visitor import Visitor
 
 from .redis_server import RedisServer
+from .slow_network import SlowNetwork, slow_network
 
 # redis-py leaves the socket of a connection that failed to the garbage collector.
 pytestmark = pytest.mark.filterwarnings(
@@ -60,7 +62,7 @@ class RedisFault(Fault):
     """Faults of a redis-server, as commands or as what is done to its process."""
 
     STRIKES: ClassVar = {
-        "slow": [("CLIENT", "PAUSE", "60000", "WRITE")],
+        "paused": [("CLIENT", "PAUSE", "60000", "WRITE")],
         "read-only": [("REPLICAOF", "127.0.0.1", "1")],
         "no-replicas": [("CONFIG", "SET", "min-replicas-to-write", "1")],
         "out-of-memory": [("CONFIG", "SET", "maxmemory", "1")],
@@ -70,7 +72,7 @@ class RedisFault(Fault):
         ],
     }
     MENDINGS: ClassVar = {
-        "slow": ("CLIENT", "UNPAUSE"),
+        "paused": ("CLIENT", "UNPAUSE"),
         "read-only": ("REPLICAOF", "NO", "ONE"),
         "no-replicas": ("CONFIG", "SET", "min-replicas-to-write", "0"),
         "out-of-memory": ("CONFIG", "SET", "maxmemory", "0"),
@@ -108,8 +110,22 @@ class RedisFault(Fault):
             client.execute_command(*command)
 
 
+class NetworkFault(Fault):
+    """A network that takes four seconds for each packet."""
+
+    def __init__(self, network: SlowNetwork) -> None:
+        self._network = network
+        self.uri = f"redis://127.0.0.1:{network.port}/0"
+
+    def strike(self) -> None:
+        self._network.delay = 4.0
+
+    def mend(self) -> None:
+        self._network.heal()
+
+
 class SQLiteFault(Fault):
-    """Faults of a file: locked by somebody, deleted, on a disk that is full or read-only."""
+    """Faults of a file: locked, deleted, out of reach, or on a disk that is full or read-only."""
 
     def __init__(self, folder: Path, kind: str) -> None:
         self._folder, self._kind = folder, kind
@@ -126,6 +142,12 @@ class SQLiteFault(Fault):
                 file.unlink()
         elif self._kind == "disk-read-only":
             remount(self._folder, "ro")
+        elif self._kind == "out-of-reach":
+            forbid(self._folder)
+        elif self._kind == "too-big":
+            # Less than a page of the log needs; everything else here writes to memory.
+            self._limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, self._limits[1]))
         else:
             with suppress(OSError), (self._folder / "ballast").open("wb", buffering=0) as ballast:
                 while True:
@@ -136,8 +158,25 @@ class SQLiteFault(Fault):
             self._locker.close()
         elif self._kind == "disk-read-only":
             remount(self._folder, "rw")
+        elif self._kind == "out-of-reach":
+            permit(self._folder)
+        elif self._kind == "too-big":
+            resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
         elif self._kind == "disk-full":
             (self._folder / "ballast").unlink()
+
+
+def forbid(folder: Path) -> None:
+    """Take from this process the right to look into a folder; root must be somebody else."""
+    folder.chmod(0o000)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+
+
+def permit(folder: Path) -> None:
+    """Give it back."""
+    os.seteuid(os.getuid())
+    folder.chmod(0o700)
 
 
 def remount(folder: Path, how: str) -> None:
@@ -158,6 +197,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
     if os.geteuid() or subprocess.run(command, capture_output=True).returncode:
+        # too-big and out-of-reach stand in for them everywhere.
         pytest.skip("only root may mount a small disk")
     try:
         yield folder
@@ -169,19 +209,29 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(
     params=[
         *(f"redis-{kind}" for kind in ("hung", "gone", *RedisFault.STRIKES)),
+        "network-slow",
         "sqlite-locked",
         "sqlite-deleted",
+        "sqlite-out-of-reach",
+        "sqlite-too-big",
         "sqlite-disk-full",
         "sqlite-disk-read-only",
     ]
 )
-def fault(request: pytest.FixtureRequest, tmp_path: Path) -> Fault:
-    """Return each fault, not yet struck."""
+def fault(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fault]:
+    """Return each fault, not yet struck; it is mended whatever the test did."""
     store, _, kind = request.param.partition("-")
     if store == "redis":
-        return RedisFault(request.getfixturevalue("own_redis"), kind)
-    folder = request.getfixturevalue("small_disk") if "disk" in kind else tmp_path
-    return SQLiteFault(folder, kind)
+        yield RedisFault(request.getfixturevalue("own_redis"), kind)
+    elif store == "network":
+        with slow_network(request.getfixturevalue("own_redis").port) as network:
+            yield NetworkFault(network)
+    else:
+        folder = request.getfixturevalue("small_disk") if "disk" in kind else tmp_path
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        yield SQLiteFault(folder, kind)
+        os.seteuid(os.getuid())
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def states(log: pytest.LogCaptureFixture) -> list[str]:
@@ -243,6 +293,21 @@ def test_single_use_fails_closed_and_recovers(
     assert fault.forgets or again in (Refusal.TOKEN_USED, Refusal.TOKEN_EXPIRED)
     assert states(caplog) == [DOWN, UP]
     assert "hunter2" not in caplog.text
+
+
+def test_a_network_of_fifty_milliseconds_is_none(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Slow is not away: each token is spent once, and nothing is said."""
+    with slow_network(redis_server.port) as network:
+        app = site(f"redis://127.0.0.1:{network.port}/0")
+        alice = Visitor(app)
+        alice.log_in("alice")
+        token = alice.token("/any")
+        network.delay = 0.05
+        assert alice.connect("/any", token).reason is None
+        assert alice.connect("/any", token).reason is Refusal.TOKEN_USED
+        assert states(caplog) == []
 
 
 def test_redis_restarted(own_redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:

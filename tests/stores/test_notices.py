@@ -226,7 +226,7 @@ def test_nobody_was_told(caplog: pytest.LogCaptureFixture) -> None:
     """A store that is away is said, with what it means."""
     process = Process()
     process.store.fails = True
-    process.bus.tell(code=4401)
+    assert not process.bus.tell(code=4401)
     assert "other processes were not told" in caplog.text
 
 
