@@ -18,6 +18,7 @@ from .hooks import current_state, give_back_slot, guard_route, on_login, on_logo
 from .identity import Loader, Reload, connect_logins
 from .live.registry import Selector
 from .live.sockets import SIGN_IN_AGAIN
+from .neighbours import own_preauth_headers
 from .redaction import ACCESS_AND_ERROR_LOGS, filter_logs
 from .settings import Settings
 from .state import EXTENSION, Site, State, state_of
@@ -54,6 +55,8 @@ class WSGuard:
         app.register_blueprint(self.blueprint, url_prefix=settings.url_prefix)
         # First, so that no hook of the site works for a request that will be refused.
         app.before_request_funcs.setdefault(None, []).insert(0, guard_route)
+        # Functions of after_request run in reverse: this one last.
+        app.after_request_funcs.setdefault(None, []).insert(0, own_preauth_headers)
         app.teardown_request(give_back_slot)
         app.jinja_env.globals["wsguard_script"] = script_tag
         if SUBPROTOCOL in settings.token_carriers:

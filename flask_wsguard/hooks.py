@@ -17,6 +17,7 @@ from .live.connection import Connection
 from .live.registry import Selector
 from .live.sockets import SIGN_IN_AGAIN
 from .marks import mark_of, naming_view
+from .neighbours import PREAUTH, exempt_from_csrf
 from .reports import HandshakeRefusal
 from .sessions import detach_session
 from .state import State, state_of
@@ -39,6 +40,9 @@ def guard_route() -> Response | None:
     asked: Request = request._get_current_object()  # type: ignore[attr-defined]
     rule = asked.url_rule
     if rule is None or not rule.websocket:
+        if rule is not None and rule.endpoint == PREAUTH:
+            # Whichever was initialised first, Flask-WTF's hook runs behind this one.
+            exempt_from_csrf(*current_state())
         return None
     app, state = current_state()
     state.bus.listen()

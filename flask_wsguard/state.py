@@ -70,6 +70,7 @@ class State:
     bus: Bus
     log: RefusalLog = field(default_factory=RefusalLog)
     advised: list[bool] = field(default_factory=list)
+    exempt_from: list[object] = field(default_factory=list)
     now: Callable[[], float] = time.time
 
     @classmethod

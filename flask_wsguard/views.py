@@ -17,7 +17,7 @@ from werkzeug.routing import Rule
 from . import facts, grants, reports, signals
 from .core.preauth import PreauthRequest
 from .core.refusals import Refusal, Refused
-from .core.source import Source, SourceRules, refuse_foreign_origin, refuse_missing_origin
+from .core.source import Source, refuse_foreign_origin, refuse_missing_origin
 from .core.tickets import subject
 from .grants import Denied, Minted
 from .identity import login_url
@@ -62,9 +62,6 @@ def preauth() -> Response:
     finally:
         # Flask-Login would refresh the remember cookie of whomever the session names.
         detach_session(empty=True)
-    answer.headers["Cache-Control"] = "no-store"
-    answer.headers["Vary"] = "Origin, Cookie, Sec-Fetch-Site"
-    _allow_listed_origin(answer, state.expected.rules, asked.source)
     return answer
 
 
@@ -167,23 +164,6 @@ def _problem(refused: Refused) -> Response:
 
 def _json(fields: dict[str, Any], status: int, mimetype: str) -> Response:
     return Response(json.dumps(fields) + "\n", status, mimetype=mimetype)
-
-
-def _allow_listed_origin(answer: Response, rules: SourceRules, source: Source) -> None:
-    """Let a listed page of another origin read the answer, and nobody else.
-
-    A handshake endpoint that told its token to every origin was Sente's CVE-2019-1000022.
-    """
-    came = request.environ.get("HTTP_ORIGIN")
-    if came is None or source.page is None or source.page == source.own:
-        return
-    if rules.origins.listed(source.page) is None:
-        return
-    answer.headers["Access-Control-Allow-Origin"] = came
-    answer.headers["Access-Control-Allow-Credentials"] = "true"
-    answer.headers["Access-Control-Allow-Methods"] = "POST"
-    answer.headers["Access-Control-Allow-Headers"] = "content-type, authorization, x-csrftoken"
-    answer.headers["Access-Control-Expose-Headers"] = "Retry-After"
 
 
 def script_tag(nonce: str | None = None) -> Markup:

@@ -35,7 +35,7 @@ FLOORS: list[set[str]] = [
     {"live.sockets"},
     {"live.bus"},
     {"state"},
-    {"gate", "grants", "disconnect"},
+    {"gate", "grants", "disconnect", "neighbours"},
     {"views"},
     {"hooks"},
     {"guard"},
