@@ -14,8 +14,8 @@ ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb l
 
 help:
 	@echo "make demo   install and serve the demo at http://localhost:$(PORT) (PORT=...)"
-	@echo "make test   install what the tests need, run all of them"
-	@echo "make browser  run the attacks in Chromium, Firefox, WebKitGTK and two old engines"
+	@echo "make test   install what the tests need, run all of them, in browsers too"
+	@echo "make browser  only the attacks in Chromium, Firefox, WebKitGTK and two old engines"
 	@echo "make bench  measure what the guard costs, write docs/performance.* (half an hour)"
 	@echo "make soak   open and close many sockets ROUNDS=20 times"
 	@echo "make check  seconds: lint, types, unit tests (after one make test)"
@@ -27,6 +27,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.test $(GATES)/node_modules/.installed lint types js
 	$(BIN)/python -m pytest --ignore=tests/browser --cov --cov-report=term --cov-fail-under=100
+	$(MAKE) --no-print-directory browser
 
 check: $(VENV)/.test lint types unit
 
@@ -95,10 +96,10 @@ $(BENCH)/.installed: setup.py benchmarks/requirements.txt
 	$(BENCH)/bin/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.browser: $(VENV)/.test tests/browser/fetch.py
+# Without an engine its tests skip, each with the reason; with CI set they fail.
+$(VENV)/.browser: $(VENV)/.test tests/browser/fetch.py tests/install.sh
 	sh tests/install.sh $(ENGINES)
-	$(BIN)/python -m tests.browser.fetch
-	@touch $@
+	-$(BIN)/python -m tests.browser.fetch && touch $@
 
 $(GATES)/node_modules/.installed: $(VENV)/.test $(GATES)/package-lock.json
 	npm --prefix $(GATES) ci --silent --ignore-scripts

@@ -3,6 +3,14 @@
 # that need it skip with that reason (and fail where CI is set).
 set -eu
 
+# One name that this release does not know keeps apt from installing the others.
+one_by_one() {
+    for package in $missing; do
+        apt-get install -y -qq --no-install-recommends "$package" >/dev/null ||
+            echo "could not be installed: $package" >&2
+    done
+}
+
 packages=${*:-"python3-venv nodejs npm redis-server nginx-light openssl"}
 missing=
 for package in $packages; do
@@ -32,7 +40,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     export RUNLEVEL=1
     apt-get update -qq
     # shellcheck disable=SC2086 # a list of packages
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null || one_by_one
 else
     echo "not root: please install$missing" >&2
 fi

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.browser.desk import FOREIGN
+from tests.browser.engines import need
 from tests.browser.front import SIBLING
 from tests.browser.page import connect, load, wait_for
 from tests.browser.visitor import Visitor
@@ -36,6 +38,7 @@ def test_a_page_of_a_listed_sibling(alice: Visitor) -> None:
 @pytest.mark.evidence("a foreign client takes our addresses")
 def test_a_foreign_client_takes_our_addresses(alice: Visitor) -> None:
     """WSGuard.url feeds reconnecting-websocket, which asks anew for every connect."""
+    need([str(path) for path in (FOREIGN,) if not path.exists()])
     load(alice, "/foreign.js")
     alice.run(
         "window.foreign = new ReconnectingWebSocket("
