@@ -216,16 +216,6 @@ def guarded(app: Any) -> Visitor:
     return Visitor(app)
 
 
-def test_behind_a_proxy_the_forwarded_scheme_counts() -> None:
-    """Plain http with the proxy's headers is https; without them it is refused."""
-    app = load("behind_proxy.py")["app"]
-    visitor = guarded(app)
-    visitor.base = "http://10.0.0.1:8001"
-    told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "example.org"}
-    assert visitor.preauth(headers=told).json["reason"] == "login_required"
-    assert visitor.preauth().json["reason"] == "insecure_transport"
-
-
 def test_pages_of_a_listed_host_reach_preauth_on_another() -> None:
     """The listed page may read the answer; a sibling that is not listed is refused."""
     visitor = guarded(load("several_hosts.py")["app"])
