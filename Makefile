@@ -7,6 +7,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 BENCH := $(VENV)-bench
 GATES := tests/js/gates
+NEIGHBOURS := tests/neighbours
 ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb libnss3-tools \
     default-jre-headless
 
@@ -25,7 +26,7 @@ help:
 demo: $(VENV)/.demo
 	PORT=$(PORT) EVIL_PORT=$(EVIL_PORT) $(BIN)/gunicorn --config demo/gunicorn.conf.py "demo.lab:create_lab()"
 
-test: $(VENV)/.test $(GATES)/node_modules/.installed lint types js
+test: $(VENV)/.test $(GATES)/node_modules/.installed $(NEIGHBOURS)/node_modules/.installed lint types js
 	$(BIN)/python -m pytest --ignore=tests/browser --cov --cov-report=term --cov-fail-under=100
 	$(MAKE) --no-print-directory browser
 
@@ -68,7 +69,7 @@ lock:
 	    --generate-hashes --no-header -o $$file/requirements.txt $$file/requirements.in; done
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(GATES)/node_modules build dist *.egg-info
+	rm -rf $(VENV) $(BENCH) $(GATES)/node_modules $(NEIGHBOURS)/node_modules build dist *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { sh tests/install.sh python3-venv && $(PYTHON) -m venv $(VENV); }
@@ -101,6 +102,6 @@ $(VENV)/.browser: $(VENV)/.test tests/browser/fetch.py tests/install.sh
 	sh tests/install.sh $(ENGINES)
 	-$(BIN)/python -m tests.browser.fetch && touch $@
 
-$(GATES)/node_modules/.installed: $(VENV)/.test $(GATES)/package-lock.json
-	npm --prefix $(GATES) ci --silent --ignore-scripts
+%/node_modules/.installed: %/package-lock.json $(VENV)/.test
+	npm --prefix $* ci --silent --ignore-scripts
 	@touch $@

@@ -10,6 +10,7 @@ from tests.stores.redis_server import redis_running
 from tests.wire import Wire, browsers
 
 from .examples import serving
+from .pages import LOG_IN, page
 
 pytestmark = pytest.mark.slow
 
@@ -54,3 +55,25 @@ def test_flask_session_on_redis_logout_closes_the_socket_and_ends_the_session(
         thief = make()
         thief._jar["session"] = (old, float("inf"))
         assert thief.ask("/updates").json["reason"] == "login_required"
+
+
+def test_flask_limiter_client_waits_as_long_as_retry_after_says(tmp_path: Path) -> None:
+    """Ten sockets open, the eleventh is told 429: the client backs off, and not too shortly."""
+    code = """
+    function run() {
+      var sockets = [];
+      for (var i = 0; i < 11; i++) {
+        sockets[i] = new WSGuard('/updates', { minDelay: 1, maxDelay: 1 });
+        sockets[i].addEventListener('reconnecting', function (event) {
+          tell(event.reason, event.delay);
+        });
+      }
+    }
+    """
+    with (
+        serving("with_flask_limiter", tmp_path / "log") as port,
+        page(f"http://localhost:{port}/page", code + LOG_IN) as visit,
+    ):
+        reason, delay = visit.heard()
+    assert reason == "rate_limited"
+    assert 1000 <= delay <= 60_000
