@@ -8,6 +8,7 @@ or that log in across domains: nothing but the guard then stands between it and 
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
 from flask import Flask, current_app, jsonify, render_template_string, request
@@ -17,10 +18,11 @@ from flask_sock import Sock
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_wsguard import WSGuard, current_ticket, ws_protected, ws_public
+from flask_wsguard import WSGuard, current_ticket, grants, ws_protected, ws_public
 from flask_wsguard import gate as handshakes
 from flask_wsguard.core import handshake, preauth
-from flask_wsguard.core.case import Protected
+from flask_wsguard.core.case import Expected, Protected
+from flask_wsguard.core.origins import Origin
 from flask_wsguard.core.tickets import Ticket
 from tests.browser import desk
 
@@ -41,9 +43,17 @@ LACKING = {
     "origin-and-ticket": ORIGIN | TICKET | {"path_is_bound", "scopes_are_held"},
     "path": {"path_is_bound"},
     "session": SESSION,
+    "origin-and-session": ORIGIN | SESSION,
+    "prefix": ORIGIN | SESSION | {"any prefix of the cookie's name"},
+    "host-prefix": ORIGIN | SESSION | {"the prefix __Host- of the cookie's name"},
+    "names": {"a name of its own for each ticket"},
+    "whose": {"is_of_session"},
     "transport": {"transport_is_secure"},
     "preauth": PREAUTH | {"refuse_for_protected"},
 }
+
+# What such a site calls its ticket cookies.
+PREFIXES = {"prefix": "wsguard-", "host-prefix": "__Secure-wsguard-"}
 
 # A protected body runs for a ticket only; where none was asked for, this one stands in.
 NOBODY = Ticket("-", "-", frozenset(), "", "", 0, 0)
@@ -90,6 +100,9 @@ def make_guarded(name: str, left_out: set[str], origins: tuple[Any, ...] = ("sel
     app.config.update(LEFT_OUT=left_out, WSGUARD_ALLOWED_ORIGINS=origins)
     app.before_request(desk.misbehave)
     guard = WSGuard(app)
+    state = app.extensions["wsguard"]
+    expected = naming_cookies(state.expected, name.removeprefix("lacking-"))
+    app.extensions["wsguard"] = replace(state, expected=expected)
     guard.scopes_loader(lambda user: desk.scopes(user.id))
     sock = Sock(app)
 
@@ -109,6 +122,26 @@ def make_guarded(name: str, left_out: set[str], origins: tuple[Any, ...] = ("sel
         _talk(ws, "-")
 
     return app
+
+
+class OneName(str):
+    """A cookie name that takes no ticket's id: one for all, as if somebody had set it by hand."""
+
+    def __add__(self, ticket_id: str) -> str:
+        return str(self)
+
+
+def naming_cookies(expected: Expected, lacking: str) -> Expected:
+    """Return what the site expects, its ticket cookies named as a lesser design would."""
+    prefix = OneName("__Host-Http-wsguard") if lacking == "names" else PREFIXES.get(lacking)
+    if prefix is None:
+        return expected
+
+    class NamedOtherwise(Expected):
+        def cookie_prefix(self, own: Origin) -> str:
+            return prefix
+
+    return NamedOtherwise(*(getattr(expected, field.name) for field in fields(expected)))
 
 
 def make_control() -> Flask:
@@ -179,6 +212,12 @@ def _let_sites_leave_out_checks() -> None:
     def refuse_for_protected(asked: Any, rules: Any) -> Any:
         return strict(asked, rules) if without((strict,)) else None
 
+    strictly = grants.is_of_session
+
+    def is_of_session(*asked: Any) -> bool:
+        return strictly(*asked) if without((strictly,)) else True
+
+    grants.is_of_session = is_of_session
     handshakes.judge = judge  # type: ignore[attr-defined]
     preauth.judge = judge_preauth
     preauth.refuse_for_protected = refuse_for_protected

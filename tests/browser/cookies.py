@@ -1,0 +1,64 @@
+"""What an attacker does with cookies: tickets of his own, planted in the victim's browser.
+
+Each move returns what the attacker got, None for nothing.
+"""
+
+from __future__ import annotations
+
+from tests.browser.front import OWN, SIBLING
+from tests.browser.visitor import Visitor
+from tests.wire import browsers
+
+MORE_THAN_THE_CAP = 20
+
+
+def plant_ticket(visitor: Visitor, site: str, prefix: str) -> str | None:
+    """Plant the attacker's own ticket from a sibling; its token is in the address he opens."""
+    visitor.go(visitor.world.https(path=f"{site}/page"))
+    visitor.log_in("bob", site)
+    granted = visitor.grant(site)
+    ticket_id = granted["token"].split(".")[1]
+    held = {cookie["name"]: cookie["value"] for cookie in visitor.driver.get_cookies()}
+    ticket = next(held[name] for name in held if name.endswith(ticket_id))
+    visitor.forget()
+    visitor.go(visitor.world.https(path=f"{site}/page"))
+    visitor.log_in("alice", site)
+    visitor.blank(SIBLING)
+    attributes = f"; Domain={OWN}; Path=/; Secure; SameSite=None; Max-Age=30"
+    visitor.plant(f"{prefix}{ticket_id}={ticket}{attributes}")
+    heard: str | None = visitor.knock(granted["url"])["heard"]
+    return heard
+
+
+def flood_with_tickets(visitor: Visitor, site: str) -> str | None:
+    """Plant valid tickets of the attacker, more than the cap, so that it expires the victim's.
+
+    From another port of localhost: over plain http the cookies' names have no prefix.
+    """
+    visitor.go(visitor.local(f"{site}/page"))
+    visitor.log_in("alice", site)
+    unspent = visitor.grant(site)["url"].replace("http", "ws")
+    with browsers(visitor.world.http) as make:
+        theirs = make().log_in("bob")
+        grants = [theirs.preauth("/echo", site) for _ in range(MORE_THAN_THE_CAP)]
+    visitor.go(visitor.local("/blank", other=True))
+    visitor.plant(*(f"{one.cookie}={one.ticket}; Path=/; Max-Age=30" for one in grants))
+    visitor.go(visitor.local(f"{site}/page"))
+    visitor.grant(site)
+    visitor.page_reason = "her ticket stays"
+    return None if visitor.knock(unspent)["heard"] else "her ticket is gone"
+
+
+def clobber_the_other_tab(visitor: Visitor, site: str) -> str | None:
+    """Ask for a ticket in a second tab before the first has used its own."""
+    page = visitor.world.https(path=f"{site}/page")
+    visitor.go(page)
+    visitor.log_in("alice", site)
+    first = visitor.driver.current_window_handle
+    unspent = visitor.grant(site)["url"]
+    visitor.driver.switch_to.new_window("tab")
+    visitor.go(page)
+    visitor.grant(site)
+    visitor.driver.switch_to.window(first)
+    visitor.page_reason = "each has its own"
+    return None if visitor.knock(unspent)["heard"] else "her ticket is gone"
