@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import websocket
 
-from flask_wsguard import Refusal, handshake_refused
+from flask_wsguard import Refusal, connection_opened, handshake_refused
 from tests.visitor import Visitor
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -157,7 +157,12 @@ def test_observing_walks_from_a_session_to_a_ticket(
     def heard(app: Any, observed: bool, **facts: Any) -> None:
         seen.append(observed)
 
-    with handshake_refused.connected_to(heard):
+    opened: list[Any] = []
+
+    def registered(app: Any, **facts: Any) -> None:
+        opened.append(facts["path"])
+
+    with handshake_refused.connected_to(heard), connection_opened.connected_to(registered):
         # 1: nothing changes for an old page, whatever the route.
         assert visitor.open("/old").messages == ["hello ann"]
         # 2: its route is marked.
@@ -168,6 +173,7 @@ def test_observing_walks_from_a_session_to_a_ticket(
         foreign = visitor.open("/new", visitor.token("/new"), origin="https://evil.example")
         assert foreign.messages == ["hello ann"]
     assert seen == [True, True, True]
+    assert opened == ["/new"], "only the admitted one is registered"
     assert scope["would_refuse"] == {
         "unguarded_route": 1,
         "token_missing": 1,

@@ -11,7 +11,7 @@ class User(UserMixin):
 
 
 app = Flask(__name__)
-app.config["SECRET_KEY"] = "replace me by the output of: python -c 'import secrets; ...'"
+app.config["SECRET_KEY"] = "change me: at least 32 random bytes"
 app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": 25, "max_message_size": 65536}
 LoginManager(app).user_loader(User)
 guard = WSGuard(app)
