@@ -11,7 +11,7 @@ one_by_one() {
     done
 }
 
-packages=${*:-"python3-venv nodejs npm redis-server nginx-light openssl"}
+packages=${*:-"python3-venv nodejs npm redis-server nginx-light openssl haproxy apache2"}
 missing=
 for package in $packages; do
     case $package in
@@ -26,6 +26,7 @@ for package in $packages; do
         libnss3-tools) command -v certutil >/dev/null && continue ;;
         default-jre-headless) command -v java >/dev/null && continue ;;
         redis-server) command -v redis-server >/dev/null && continue ;;
+        apache2) [ -x /usr/sbin/apache2 ] && continue ;;
         nginx-light) [ -x /usr/sbin/nginx ] && continue ;;
         openssl) command -v openssl >/dev/null && continue ;;
         python3-venv) python3 -c "import ensurepip, venv" 2>/dev/null && continue ;;

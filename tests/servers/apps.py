@@ -18,7 +18,10 @@ from flask_sock import Sock
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from flask_wsguard import WSGuard, current_ticket, handshake_refused, ws_protected
+from tests.servers.logged import make_leaky, make_logged
 from tests.sites import SECRET, make_control, make_site
+
+__all__ = ["make_database", "make_guarded", "make_leaky", "make_logged"]
 
 _verdicts: list[str] = []
 bare_runs: list[str] = []

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,6 +47,7 @@ class Server:
     name: str
     port: int
     log_file: Path
+    pid: int
 
     @property
     def log(self) -> str:
@@ -124,12 +125,13 @@ def running(
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
-    server = Server(name, port, log_file)
+    server = Server(name, port, log_file, process.pid)
     try:
         _wait_for(server)
         yield server
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

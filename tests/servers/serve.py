@@ -36,7 +36,8 @@ def _pywsgi(app: Any, descriptor: int) -> None:
     from gevent import pywsgi, socket
 
     listener = socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM)
-    pywsgi.WSGIServer(listener, app, log=None).serve_forever()
+    logs = {name: logging.getLogger("gevent.pywsgi") for name in ("log", "error_log")}
+    pywsgi.WSGIServer(listener, app, **logs).serve_forever()
 
 
 def _waitress(app: Any, descriptor: int) -> None:

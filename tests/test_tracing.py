@@ -1,0 +1,181 @@
+"""Sentry's and OpenTelemetry's capture with the hooks from docs/examples; the control without."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sentry_sdk
+from flask import Flask, request
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.integrations.flask import FlaskIntegration
+from sentry_sdk.transport import Transport
+
+from tests.sites import make_site
+from tests.visitor import UPGRADE, Visitor
+
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+
+
+def example(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))
+
+
+def site() -> Flask:
+    """Return a site whose loader fails with a message that names the URL."""
+    app = make_site()
+
+    @app.extensions["test_guard"].identity_loader
+    def boom(asked: Any) -> None:
+        if "boom" in asked.args:
+            kept = request.environ["QUERY_STRING"]
+            raise LookupError(f"no database for {kept}")
+
+    return app
+
+
+class Kept(Transport):
+    """A transport that keeps what it should send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[str] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        self.sent.append(envelope.serialize().decode("utf-8", "replace"))
+
+
+def handshakes(app: Flask) -> list[str]:
+    """Let handshakes be accepted, refused, and crash; return their tokens in this order."""
+    visitor = Visitor(app)
+    visitor.log_in("alice")
+    accepted, refused, crashed = visitor.token("/write"), visitor.token(), visitor.token()
+    assert visitor.open("/write", accepted).messages == ["chat:read chat:write"]
+    visitor.connect("/echo", refused, headers={"Origin": "https://evil.example.net"})
+    answer = visitor.client.get(
+        f"/echo?boom=1&wsguard_token={crashed}",
+        base_url=visitor.base,
+        headers={**UPGRADE, "Origin": visitor.base},
+    )
+    assert answer.status_code == 500
+    answer.close()
+    return [accepted, refused, crashed]
+
+
+@pytest.fixture
+def sentry() -> Iterator[Any]:
+    """Start Sentry with what is given, in memory, and end it."""
+
+    def start(begin: Any) -> list[str]:
+        transport = Kept()
+        begin(
+            "http://key@localhost/1",
+            transport=transport,
+            traces_sample_rate=1.0,
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            integrations=[FlaskIntegration()],
+        )
+        return transport.sent
+
+    yield start
+    sentry_sdk.init()
+
+
+def test_sentry_gets_no_token_with_the_hook(sentry: Any) -> None:
+    """Neither in the request's query nor in messages nor in the variables of a frame."""
+    sent = sentry(example("logs_sentry")["start"])
+    tokens = handshakes(site())
+    sentry_sdk.flush()
+    whole = "".join(sent)
+    assert [token for token in tokens if token in whole] == []
+    assert "no database for boom=1&wsguard_token=[redacted]" in whole
+
+
+def test_sentry_gets_tokens_without_the_hook(sentry: Any) -> None:
+    """The control."""
+    sent = sentry(sentry_sdk.init)
+    tokens = handshakes(site())
+    sentry_sdk.flush()
+    assert [token for token in tokens if token in "".join(sent)] == tokens
+
+
+def traced(app: Flask, instrument: Any) -> tuple[list[str], InMemorySpanExporter]:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrument(app, tracer_provider=provider)
+    served = app.wsgi_app
+
+    def as_gunicorn_does(environ: Any, start_response: Any) -> Any:
+        """Name the whole target, which the test client leaves out."""
+        environ["RAW_URI"] = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+        return served(environ, start_response)
+
+    app.wsgi_app = as_gunicorn_does  # type: ignore[method-assign]
+    tokens = handshakes(app)
+    provider.shutdown()
+    return tokens, exporter
+
+
+def attributes(exporter: InMemorySpanExporter) -> str:
+    return repr([dict(span.attributes or {}) for span in exporter.get_finished_spans()])
+
+
+def instrument_wsgi(app: Flask, **options: Any) -> None:
+    app.wsgi_app = OpenTelemetryMiddleware(app.wsgi_app, **options)  # type: ignore[method-assign]
+
+
+def test_opentelemetry_spans_hold_no_token_with_the_hook() -> None:
+    """The control is the same instrumentation without it."""
+    tokens, exporter = traced(site(), instrument_wsgi)
+    assert [token for token in tokens if token in attributes(exporter)] == tokens
+    tokens, exporter = traced(site(), example("logs_opentelemetry")["instrument"])
+    assert [token for token in tokens if token in attributes(exporter)] == []
+    assert attributes(exporter).count("wsguard_token=[redacted]") >= 3
+
+
+def test_flasks_own_instrumentation_is_no_place_for_the_hook() -> None:
+    """As the manual says: it writes the query behind its hook, and hears of no refusal."""
+    hook = example("logs_opentelemetry")["drop_tokens"]
+    instrument = partial(FlaskInstrumentor().instrument_app, request_hook=hook)
+    tokens, exporter = traced(site(), instrument)
+    assert [token for token in tokens if token in attributes(exporter)] == tokens[:1]
+
+
+def test_signals_become_events_of_the_requests_span() -> None:
+    """A refusal and its reason stand on the span of the handshake that was refused."""
+    recipe = example("metrics_opentelemetry")
+    _, exporter = traced(site(), example("logs_opentelemetry")["instrument"])
+    events = [
+        (event.name, dict(event.attributes or {}))
+        for span in exporter.get_finished_spans()
+        for event in span.events
+        if event.name.startswith("wsguard")
+    ]
+    assert [name for name, _ in events] == ["wsguard.accepted", "wsguard.closed", "wsguard.refused"]
+    assert events[0][1] == {
+        "wsguard.path": "/write",
+        "wsguard.user": "alice",
+        "wsguard.origin": "https://example.org",
+    }
+    assert events[2:] == [
+        (
+            "wsguard.refused",
+            {
+                "wsguard.reason": "origin_not_allowed",
+                "wsguard.path": "/echo",
+                "wsguard.origin": "https://evil.example.net",
+            },
+        )
+    ]
+    assert {"accepted", "refused", "preauth", "closed"} <= recipe.keys()
