@@ -80,6 +80,11 @@ def guarded(*, wrapped: bool = False, **config: Any) -> Flask:
     return app
 
 
+def many_sockets() -> Flask:
+    """Return ``guarded`` where one user may hold as many sockets as a benchmark likes."""
+    return guarded(WSGUARD_MAX_CONNECTIONS_PER_USER=1_000_000)
+
+
 def without_early_gate(**config: Any) -> Flask:
     """Return ``guarded`` where other middleware came first, so that the hook answers alone."""
     return guarded(wrapped=True, **config)

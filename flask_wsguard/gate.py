@@ -32,12 +32,21 @@ _STRAY = {
 
 
 def judge_request(
-    state: State, environ: Environ, mark: Mark | None, path: str, *, upgrade: bool
+    state: State,
+    environ: Environ,
+    mark: Mark | None,
+    path: str,
+    *,
+    upgrade: bool,
+    session: bool = True,
 ) -> Accepted | Refused:
-    """Judge the current request at ``path``, spelt as WSGI spells it.
+    """Judge a request at ``path``, spelt as WSGI spells it.
 
-    ``upgrade`` says whether its form is ours to judge too. Errors of the site's loaders pass.
+    ``upgrade`` says whether its form is ours to judge too, ``session`` whether the current
+    request's session may be asked. It is asked last: what is refused without it is refused with
+    it too, for the same reason. Errors of the site's loaders pass.
     """
+    asked = session and state.settings.recheck_session
     handshake = facts.handshake_of(
         environ,
         mark,
@@ -45,7 +54,7 @@ def judge_request(
         token_carriers=state.settings.token_carriers,
         path=path,
         upgrade=upgrade,
-        session=partial(whose_session, state) if state.settings.recheck_session else None,
+        session=partial(whose_session, state) if asked else None,
     )
     outcome = judge(handshake, expected=state.expected, now=state.now())
     if isinstance(outcome, Refused) and outcome.reason is Refusal.TOKEN_MISSING:

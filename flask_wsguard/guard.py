@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from flask import Blueprint, Flask, request
 
-from . import facts, gate, servers
+from . import early, facts, gate, servers
 from .core.carriers import SUBPROTOCOL
 from .core.case import Protected
 from .core.refusals import Refused
@@ -50,7 +51,10 @@ class WSGuard:
         settings = Settings.from_config(app.config)
         if EXTENSION in app.extensions:
             raise RuntimeError("flask_wsguard guards this app already: call init_app once")
-        app.extensions[EXTENSION] = State.build(settings, self._site, app.name)
+        state = State.build(settings, self._site, app.name)
+        app.extensions[EXTENSION] = replace(state, has_early_gate=early.fits(app))
+        if early.fits(app):
+            app.wsgi_app = early.EarlyGate(app, guard_route)  # type: ignore[method-assign]
         self._revalidate(app)
         app.register_blueprint(self.blueprint, url_prefix=settings.url_prefix)
         # First, so that no hook of the site works for a request that will be refused.

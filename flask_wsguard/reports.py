@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from blinker import NamedSignal
@@ -23,36 +24,66 @@ _REFUSED_BODY = b"This WebSocket handshake was refused.\n"
 _MALFORMED_BODY = b"This is not a well-formed WebSocket upgrade.\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A refused handshake's answer as WSGI sends it."""
+
+    status: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def send(self, environ: Any, start_response: Any) -> list[bytes]:
+        """Answer a request with it. Keeps the connection open: closing makes gunicorn wait."""
+        start_response(self.status, list(self.headers))
+        # gevent.pywsgi sends what it is given: behind a HEAD it would be the next answer's start.
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [self.body]
+
+
+def _wire(status: str, body: bytes, *more: tuple[str, str]) -> Wire:
+    headers = (
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        *more,
+    )
+    return Wire(status, headers, body)
+
+
+_STATUS = {403: "403 FORBIDDEN", 400: "400 BAD REQUEST", 426: "426 UPGRADE REQUIRED"}
+_VERSION = {426: (("Sec-WebSocket-Version", "13"),)}
+_WIRES = {
+    status: _wire(
+        line, _REFUSED_BODY if status == 403 else _MALFORMED_BODY, *_VERSION.get(status, ())
+    )
+    for status, line in _STATUS.items()
+}
+
+
+def wire_of(refused: Refused, *, debug: bool) -> Wire:
+    """Return a refusal's bytes, the same whatever the reason; under ``app.debug`` they tell it."""
+    malformed = refused.reason is Refusal.MALFORMED_UPGRADE
+    built = _WIRES[(refused.status or 400) if malformed else 403]
+    if not debug:
+        return built
+    told = f"{refused.reason}: {sentence(refused)}\n".encode("utf-8", "replace")
+    return _wire(built.status, built.body + told, *built.headers[3:])
+
+
 class HandshakeRefusal(Response):
-    """A refusal on the wire: the same bytes whatever the reason.
+    """A refusal as a view's answer.
 
     Built anew for each request, because Flask and its extensions write cookies onto a response:
-    a shared one would hand one visitor's session to the next. What they write is not sent. It
-    keeps the connection open: closing it makes gunicorn wait for the peer on its main thread.
+    a shared one would hand one visitor's session to the next. What they write is not sent.
     """
 
     def __init__(self, refused: Refused, *, debug: bool) -> None:
         """Take the refusal; only under ``app.debug`` does the body tell why."""
-        malformed = refused.reason is Refusal.MALFORMED_UPGRADE
-        status = (refused.status or 400) if malformed else 403
-        body = _MALFORMED_BODY if malformed else _REFUSED_BODY
-        if debug:
-            body += f"{refused.reason}: {sentence(refused)}\n".encode("utf-8", "replace")
-        headers = [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-store"),
-        ]
-        if status == 426:
-            headers.append(("Sec-WebSocket-Version", "13"))
-        self._wire_body, self._wire_headers = body, headers
-        super().__init__(body, status, headers)
+        self._wire = wire_of(refused, debug=debug)
+        super().__init__(self._wire.body, self._wire.status, self._wire.headers)
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         """Send exactly what was built, whatever ``after_request`` hooks have added."""
-        start_response(self.status, list(self._wire_headers))
-        # gevent.pywsgi sends what it is given: behind a HEAD it would be the next answer's start.
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [self._wire_body]
+        return self._wire.send(environ, start_response)
 
 
 def sentence(refused: Refused) -> str:
@@ -70,6 +101,11 @@ def emit(signal: NamedSignal, app: Flask, **facts: Any) -> None:
             receiver(app, **facts)
         except Exception:
             _log.exception("a receiver of %s raised", signal.name)
+
+
+def is_heard(signal: NamedSignal, app: Flask) -> bool:
+    """Tell whether anybody listens to this app's signal."""
+    return bool(signal.receivers) and next(iter(signal.receivers_for(app)), None) is not None
 
 
 class RefusalLog:

@@ -59,7 +59,10 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Settings, keys and memory of one app. ``now`` is the clock, in Unix seconds."""
+    """Settings, keys and memory of one app. ``now`` is the clock, in Unix seconds.
+
+    ``has_early_gate`` says whether hopeless handshakes are refused before Flask opens a session.
+    """
 
     settings: Settings
     expected: Expected
@@ -68,6 +71,7 @@ class State:
     sockets: Sockets
     store: WatchedStore
     bus: Bus
+    has_early_gate: bool = False
     log: RefusalLog = field(default_factory=RefusalLog)
     advised: list[bool] = field(default_factory=list)
     exempt_from: list[object] = field(default_factory=list)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import NAMES
 from benchmarks.blocks import Block, interleave, ratio_of
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["check", "handshake", "preauth", "flood"])
+@pytest.mark.parametrize("name", NAMES)
 def test_each_benchmark_runs(name: str, tmp_path: Path) -> None:
     """With tiny counts, every figure is measured and written in all three forms."""
     command = [sys.executable, "-m", "benchmarks", "--smoke", "--into", str(tmp_path), name]

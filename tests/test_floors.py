@@ -36,7 +36,7 @@ FLOORS: list[set[str]] = [
     {"live.bus"},
     {"state"},
     {"gate", "grants", "disconnect", "neighbours"},
-    {"views"},
+    {"views", "early"},
     {"hooks"},
     {"guard"},
     {"ops", "ops.cli", "ops.gunicorn", "ops.logs", "ops.metrics"},

@@ -129,9 +129,9 @@ class Case:
 
         A ticket without fingerprint came from a credential that cannot travel on a handshake.
         """
-        ask, ticket = self.handshake.session, self.ticket
-        if self._session is None and ask and ticket and ticket.session:
-            self._session = ask()
+        if self._session is None and (ask := self.handshake.session):
+            if (ticket := self.ticket) and ticket.session:
+                self._session = ask()
         return self._session
 
 

@@ -42,9 +42,10 @@ def judge(
     """
     case = Case(handshake, expected, now)
     public = isinstance(handshake.mark, Public)
-    for check in CHECKS if checks is None else checks:
-        if public and check in _OF_CREDENTIALS:
-            continue
+    asked = CHECKS if checks is None else checks
+    if public:
+        asked = tuple(check for check in asked if check not in _OF_CREDENTIALS)
+    for check in asked:
         if refused := check(case):
             return refused
     return Accepted(None) if public else Accepted(case.ticket, case.session)

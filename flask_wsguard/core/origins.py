@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -21,6 +22,7 @@ _AUTHORITY = re.compile(
 )
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*", re.ASCII)
 _LONGEST_HOST = 254
+_LONGEST_ORIGIN = len("https://") + _LONGEST_HOST + len(":65535")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +36,12 @@ class Origin:
     @classmethod
     def parse(cls, text: str) -> Origin | None:
         """Read a serialised origin; None for ``null`` and for all that is not exactly one."""
-        if not (found := _ORIGIN.fullmatch(text)):
-            return None
-        return cls.of_request(found["scheme"].lower(), found["authority"])
+        return _parse(text) if len(text) <= _LONGEST_ORIGIN else None
 
     @classmethod
     def of_request(cls, scheme: str, authority: str) -> Origin | None:
         """Build the origin of a request from its scheme and its ``Host`` value."""
-        if scheme not in DEFAULT_PORTS or not (found := _AUTHORITY.fullmatch(authority)):
-            return None
-        port = int(found["port"] or DEFAULT_PORTS[scheme])
-        host = _canonical_host(found["host"])
-        return cls(scheme, host, port) if host and port <= 65535 else None
+        return _of_request(scheme, authority) if len(authority) <= _LONGEST_ORIGIN else None
 
     def __str__(self) -> str:
         """Return the serialisation that a browser sends: the default port left out."""
@@ -66,6 +62,23 @@ class Origin:
             return IPv4Address(host).is_loopback
         except AddressValueError:
             return False
+
+
+# A site sees the same few origins all day: remembering them saves a tenth of a handshake's check.
+# A flood of others pushes them out, and costs what it would without the memory.
+@lru_cache(maxsize=256)
+def _parse(text: str) -> Origin | None:
+    found = _ORIGIN.fullmatch(text)
+    return _of_request(found["scheme"].lower(), found["authority"]) if found else None
+
+
+@lru_cache(maxsize=256)
+def _of_request(scheme: str, authority: str) -> Origin | None:
+    if scheme not in DEFAULT_PORTS or not (found := _AUTHORITY.fullmatch(authority)):
+        return None
+    port = int(found["port"] or DEFAULT_PORTS[scheme])
+    host = _canonical_host(found["host"])
+    return Origin(scheme, host, port) if host and port <= 65535 else None
 
 
 def _canonical_host(host: str) -> str | None:

@@ -2,8 +2,8 @@
 
 A *ticket* is the cookie: it names the user and carries the scopes. A *token* is the CSRF token:
 its ``sub`` is the id of the one ticket it belongs to. Both are texts of the form
-``type+version . fields . signature``; the signature is HMAC-SHA256 under a key that only
-this type uses, and it covers everything before it.
+``type+version . fields . signature``, all split at dots; the signature is HMAC-SHA256 under a key
+that only this type uses, and it covers everything before it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
@@ -31,9 +31,13 @@ _SECONDS = r"[1-9][0-9]{0,11}"
 # foreign bytes, which would give one token many spellings: only the one written here is read.
 _SIGNATURE = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 _TOKEN = re.compile(rf"t1\.({_ID})\.({_SECONDS})\.({_SECONDS})\.({_ID})\.{_SIGNATURE}", re.ASCII)
-_TICKET = re.compile(rf"k1\.([A-Za-z0-9_-]+)\.{_SIGNATURE}", re.ASCII)
 LIKE_A_TOKEN = rf"t[0-9]+\.{_ID}\.[A-Za-z0-9._-]*"
 """Matches, anywhere in a text, what begins like a token: a cut or spoilt one too."""
+_TICKET = re.compile(
+    rf"k1\.({_ID})\.({_SECONDS})\.({_SECONDS})\.({_ID})\.({_ID}|)"
+    rf"\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)\.{_SIGNATURE}",
+    re.ASCII,
+)
 
 
 class TicketTooLarge(ValueError):
@@ -116,17 +120,12 @@ class Keys:
 
     def mint_ticket(self, ticket: Ticket) -> str:
         """Return the signed text of a ticket. Raises TicketTooLarge over LONGEST_TICKET bytes."""
-        fields = [
-            ticket.id,
-            ticket.user_id,
-            sorted(ticket.scopes),
-            ticket.binding,
-            ticket.session,
-            ticket.issued_at,
-            ticket.expires_at,
-        ]
-        payload = json.dumps(fields, separators=(",", ":")).encode("ascii")
-        text = self._tickets.sign(b"k1." + urlsafe_b64encode(payload).rstrip(b"=")).decode("ascii")
+        user_id = ticket.user_id.encode("utf-8", "surrogatepass")
+        unsigned = (
+            f"k1.{ticket.id}.{ticket.issued_at}.{ticket.expires_at}.{ticket.binding}."
+            f"{ticket.session}.{_encode(user_id)}.{_encode_scopes(ticket.scopes)}"
+        )
+        text = self._tickets.sign(unsigned).decode("ascii")
         if len(text) > LONGEST_TICKET:
             raise TicketTooLarge(
                 f"the ticket of user {ticket.user_id!r} with {len(ticket.scopes)} scopes takes "
@@ -193,21 +192,35 @@ def read_ticket(text: str) -> Ticket | None:
     """Parse a ticket's text, strictly and *without* verifying it; None for anything else."""
     if len(text) > LONGEST_TICKET or not (found := _TICKET.fullmatch(text)):
         return None
-    encoded = found[1]
+    id_, issued_at, expires_at, binding, session, user_id, scopes = found.groups()
     try:
-        fields = json.loads(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+        name, held = _decode(user_id).decode("utf-8", "surrogatepass"), _decode_scopes(scopes)
     except (ValueError, RecursionError):
         return None
-    return _ticket_of(fields)
+    return Ticket(id_, name, held, binding, session, int(issued_at), int(expires_at))
 
 
-def _ticket_of(fields: Any) -> Ticket | None:
-    """Build a ticket from parsed JSON when every field has its type, else None."""
-    match fields:
-        case [str(id_), str(user_id), list(scopes), str(binding), str(session), int(iat), int(exp)]:
-            if all(type(scope) is str for scope in scopes) and type(iat) is type(exp) is int:
-                return Ticket(id_, user_id, frozenset(scopes), binding, session, iat, exp)
-    return None
+def _encode_scopes(scopes: frozenset[str]) -> str:
+    """Write scopes as JSON, since a scope may hold any letter; nothing when there are none."""
+    return _encode(json.dumps(sorted(scopes), separators=(",", ":")).encode()) if scopes else ""
+
+
+# Many users hold the same few sets of scopes, and only what was signed here gets this far.
+@lru_cache(maxsize=256)
+def _decode_scopes(text: str) -> frozenset[str]:
+    """Read what :func:`_encode_scopes` wrote. Raises ValueError for anything else."""
+    scopes = json.loads(_decode(text)) if text else []
+    if type(scopes) is not list or not all(type(scope) is str for scope in scopes):
+        raise ValueError("not a list of str")
+    return frozenset(scopes)
+
+
+def _encode(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def _decode(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _signer(secret_keys: Iterable[str | bytes], salt: str) -> Signer:
@@ -241,4 +254,4 @@ def _fingerprint(key: bytes, user_id: str, session: str | None) -> str:
 
 def _letters(digest: bytes) -> str:
     """Return the first 128 bits of a digest as 22 URL-safe letters."""
-    return urlsafe_b64encode(digest[:16]).rstrip(b"=").decode("ascii")
+    return _encode(digest[:16])

@@ -277,11 +277,11 @@ PEELED: list[tuple[str, dict[str, Any]]] = [
     ("token_expired", {"tokens": (token(expires_at=NOW - 99),)}),
     ("ticket_missing", {"tokens": (GOOD_TOKEN,)}),
     ("ticket_invalid", {"cookies": cookie(ticket(
-        FORGERS, id=OTHER_ID, expires_at=NOW - 99, scopes=frozenset(), binding="x"))}),
+        FORGERS, id=OTHER_ID, expires_at=NOW - 99, scopes=frozenset(), binding="x" * 22))}),
     ("ticket_expired", {"cookies": cookie(ticket(
-        id=OTHER_ID, expires_at=NOW - 99, scopes=frozenset(), binding="x"))}),
+        id=OTHER_ID, expires_at=NOW - 99, scopes=frozenset(), binding="x" * 22))}),
     ("ticket_mismatch", {"cookies": cookie(ticket(
-        id=OTHER_ID, scopes=frozenset(), binding="x"))}),
+        id=OTHER_ID, scopes=frozenset(), binding="x" * 22))}),
     ("path_mismatch", {"cookies": cookie(ticket(scopes=frozenset()))}),
     ("scope_missing", {"path": "/echo"}),
     ("user_changed", {"cookies": GOOD_COOKIE}),
