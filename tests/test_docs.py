@@ -123,6 +123,12 @@ def test_pages_name_only_settings_that_exist(page: str) -> None:
     assert set(keys_in(PAGES[page])) <= set(known_keys())
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_code_on_a_page_is_a_file(page: str) -> None:
+    """Python and JavaScript are included from files that tests run, never typed into a page."""
+    assert re.findall(r"^```(?:python|js|javascript)$", PAGES[page], re.MULTILINE) == []
+
+
 def named_as(example: Path) -> list[str]:
     """Return how a page may name an example: itself, or the folder it is a part of."""
     parts = example.relative_to(DOCS).parts

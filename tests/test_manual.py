@@ -19,8 +19,19 @@ from typing import Any
 
 import pytest
 import websocket
+from flask import Flask
+from flask_login import LoginManager, login_user
+from flask_sock import Sock
 
-from flask_wsguard import Refusal, connection_opened, handshake_refused
+from flask_wsguard import (
+    Refusal,
+    WSGuard,
+    connection_opened,
+    handshake_refused,
+    ws_protected,
+)
+from flask_wsguard.settings import Settings
+from tests.sites import User
 from tests.visitor import Visitor
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -205,15 +216,8 @@ def test_observing_walks_from_a_session_to_a_ticket(
 # Deployment.
 
 
-def guarded(app: Any) -> Visitor:
+def guarded(app: Flask) -> Visitor:
     """Put a login, a protected route and the guard on an example's bare app."""
-    from flask_login import LoginManager, login_user
-    from flask_sock import Sock
-
-    from flask_wsguard import WSGuard, ws_protected
-    from tests.sites import User
-
-    app.config.setdefault("SECRET_KEY", "k")
     app.config["SECRET_KEY"] = app.config["SECRET_KEY"] or "k" * 32
     LoginManager(app).user_loader(User)
     WSGuard(app)
@@ -246,8 +250,6 @@ def test_pages_of_a_listed_host_reach_preauth_on_another() -> None:
 
 def test_rotated_keys_accept_what_the_old_key_signed() -> None:
     """A token of the old process opens a socket of the new one, and not the other way round."""
-    from flask import Flask
-
     new = load("rotated_keys.py")["app"]
     old = Flask("rotated_keys")
     old.config["SECRET_KEY"] = new.config["SECRET_KEY_FALLBACKS"][0]
@@ -261,8 +263,35 @@ def test_rotated_keys_accept_what_the_old_key_signed() -> None:
 
 def test_gunicorn_example_drains_its_workers() -> None:
     """The file that is copied sets the hook and more time than the drain takes."""
-    from flask_wsguard.settings import Settings
-
     config = load("gunicorn.conf.py")
     assert callable(config["post_worker_init"])
     assert config["graceful_timeout"] > Settings().drain_seconds
+
+
+# Logs.
+
+
+def test_a_handler_of_the_sites_own_writes_no_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler of the example, on a logger that nobody else has cleaned."""
+    monkeypatch.chdir(tmp_path)
+    handler = load("logs_filter.py")["handler"]
+    log = logging.Logger("the site's own")
+    log.addHandler(handler)
+    log.warning("GET %s", "/echo?wsguard_token=abc&room=1")
+    handler.close()
+    assert (tmp_path / "requests.log").read_text() == "GET /echo?wsguard_token=[redacted]&room=1\n"
+
+
+def test_pywsgi_writes_to_the_logger_that_init_app_cleans(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its access and error lines, as the example gives them a logger."""
+    app = Flask("pywsgi")
+    guarded(app)
+    server = load("logs_pywsgi.py")["make_server"](app, ("127.0.0.1", 0))
+    with caplog.at_level(logging.INFO, "gevent.pywsgi"):
+        server.log.write("GET /echo?wsguard_token=abc HTTP/1.1\n")
+        server.error_log.write("GET /echo?wsguard_token=abc HTTP/1.1\n")
+    assert caplog.messages == ["GET /echo?wsguard_token=[redacted] HTTP/1.1"] * 2
