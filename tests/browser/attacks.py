@@ -6,37 +6,8 @@ which must refuse it for ``reason``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
-
-from tests.browser import cookies, moves
-from tests.browser.visitor import Visitor
-
-VICTIM = "ticket -, session alice"
-TICKET = "ticket alice, session alice"
-PLANTED = "ticket bob, session alice"
-GONE = "her ticket is gone"
-FORCED = "user_changed, by the client"
-PREFIX = "refuses the cookie"
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One attack. ``stopped_by`` are the engines that stop it themselves, on the control too.
-
-    ``elsewhere`` are the reasons in engines where the guard has another.
-    """
-
-    name: str
-    run: Callable[[Visitor, str], str | None]
-    gain: str
-    reason: str
-    control: str = "/control"
-    guarded: str = ""
-    stopped_by: dict[str, str] = field(default_factory=dict)
-    elsewhere: dict[str, str] = field(default_factory=dict)
-
+from tests.browser import cookies, delays, moves, plants
+from tests.browser.attack import FORCED, TICKET, VICTIM, Attack
 
 ATTACKS = (
     Attack("cross-site page", moves.cross_site_page, VICTIM, "origin_not_allowed"),
@@ -104,62 +75,7 @@ ATTACKS = (
         "/lacking-origin-and-token",
         guarded="/lacking-origin",
     ),
-    Attack(
-        "planted ticket, plain name",
-        partial(cookies.plant_ticket, prefix="wsguard-"),
-        PLANTED,
-        "ticket_missing",
-        "/lacking-prefix",
-        guarded="/lacking-origin-and-session",
-    ),
-    Attack(
-        "planted ticket, __Secure- name",
-        partial(cookies.plant_ticket, prefix="__Secure-wsguard-"),
-        PLANTED,
-        "ticket_missing",
-        "/lacking-host-prefix",
-        guarded="/lacking-origin-and-session",
-    ),
-    Attack(
-        "planted ticket, __Host- name",
-        partial(cookies.plant_ticket, prefix="__Host-Http-wsguard-"),
-        PLANTED,
-        "ticket_missing",
-        "/lacking-origin-and-session",
-        guarded="/lacking-origin",
-        stopped_by={"chromium": PREFIX, "firefox": PREFIX},
-        elsewhere={"webkit": "user_changed"},
-    ),
-    Attack(
-        "flood of planted tickets",
-        cookies.flood_with_tickets,
-        GONE,
-        "her ticket stays",
-        "/lacking-whose",
-    ),
-    Attack(
-        "another tab's ticket, clobbered",
-        cookies.clobber_the_other_tab,
-        GONE,
-        "each has its own",
-        "/lacking-names",
-    ),
-    Attack("planted session", moves.planted_session, "ticket -, session bob", "user_changed"),
     Attack("login forced by a form", moves.forced_login, "ticket -, session bob", FORCED),
-    Attack(
-        "logout before connect",
-        moves.logout_before_connect,
-        "ticket alice, session -",
-        "session_ended",
-        "/lacking-session",
-    ),
-    Attack(
-        "user switch before connect",
-        moves.user_switch_before_connect,
-        "ticket alice, session bob",
-        "user_changed",
-        "/lacking-session",
-    ),
     Attack(
         "DNS rebinding",
         moves.rebinding,
@@ -167,4 +83,15 @@ ATTACKS = (
         "insecure_transport",
         "/lacking-transport",
     ),
+    Attack(
+        "DNS rebinding over https",
+        moves.rebinding_over_https,
+        "ticket -, session -",
+        "origin_not_allowed",
+        "/self",
+        guarded="/named",
+    ),
+    *cookies.ATTACKS,
+    *plants.ATTACKS,
+    *delays.ATTACKS,
 )

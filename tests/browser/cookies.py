@@ -5,11 +5,17 @@ Each move returns what the attacker got, None for nothing.
 
 from __future__ import annotations
 
+from functools import partial
+
+from tests.browser.attack import Attack
 from tests.browser.front import OWN, SIBLING
 from tests.browser.visitor import Visitor
 from tests.wire import browsers
 
 MORE_THAN_THE_CAP = 20
+PLANTED = "ticket bob, session alice"
+GONE = "her ticket is gone"
+PREFIX = "refuses the cookie"
 
 
 def plant_ticket(visitor: Visitor, site: str, prefix: str) -> str | None:
@@ -46,7 +52,7 @@ def flood_with_tickets(visitor: Visitor, site: str) -> str | None:
     visitor.go(visitor.local(f"{site}/page"))
     visitor.grant(site)
     visitor.page_reason = "her ticket stays"
-    return None if visitor.knock(unspent)["heard"] else "her ticket is gone"
+    return None if visitor.knock(unspent)["heard"] else GONE
 
 
 def clobber_the_other_tab(visitor: Visitor, site: str) -> str | None:
@@ -61,4 +67,48 @@ def clobber_the_other_tab(visitor: Visitor, site: str) -> str | None:
     visitor.grant(site)
     visitor.driver.switch_to.window(first)
     visitor.page_reason = "each has its own"
-    return None if visitor.knock(unspent)["heard"] else "her ticket is gone"
+    return None if visitor.knock(unspent)["heard"] else GONE
+
+
+ATTACKS = (
+    Attack(
+        "planted ticket, plain name",
+        partial(plant_ticket, prefix="wsguard-"),
+        PLANTED,
+        "ticket_missing",
+        "/lacking-prefix",
+        guarded="/lacking-origin-and-session",
+    ),
+    Attack(
+        "planted ticket, __Secure- name",
+        partial(plant_ticket, prefix="__Secure-wsguard-"),
+        PLANTED,
+        "ticket_missing",
+        "/lacking-host-prefix",
+        guarded="/lacking-origin-and-session",
+    ),
+    Attack(
+        "planted ticket, __Host- name",
+        partial(plant_ticket, prefix="__Host-Http-wsguard-"),
+        PLANTED,
+        "ticket_missing",
+        "/lacking-origin-and-session",
+        guarded="/lacking-origin",
+        stopped_by={"chromium": PREFIX, "firefox": PREFIX},
+        elsewhere={"webkit": "user_changed"},
+    ),
+    Attack(
+        "flood of planted tickets",
+        flood_with_tickets,
+        GONE,
+        "her ticket stays",
+        "/lacking-whose",
+    ),
+    Attack(
+        "another tab's ticket, clobbered",
+        clobber_the_other_tab,
+        GONE,
+        "each has its own",
+        "/lacking-names",
+    ),
+)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ PAGES = Path(__file__).parent / "pages"
 FOREIGN = fetch.CACHE / "reconnecting-websocket" / "dist" / "reconnecting-websocket-iife.js"
 EVERYTHING = ("chat:read", "chat:write")
 
+own_origin = os.environ.get("OWN_ORIGIN", "https://example.org")
 listed_origin = os.environ.get("LISTED_ORIGIN", "https://sub.example.org")
 
 _verdicts: list[dict[str, Any]] = []
@@ -61,6 +63,11 @@ def listen() -> None:
 def scopes(user_id: str) -> list[str]:
     """Return what a user may do, unless a test took it away."""
     return _behaviour.get("scopes", {}).get(user_id, EVERYTHING)
+
+
+def now() -> float:
+    """Return Unix time, put on by as many seconds as a test asked for."""
+    return time.time() + float(_behaviour.get("ahead", 0))
 
 
 def misbehave() -> Response | None:

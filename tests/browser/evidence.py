@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.browser.engines import ENGINES
-from tests.browser.sites import LACKING
+from tests.browser.lacking import LACKING
 
 FILE = Path(__file__).parents[2] / "docs" / "evidence.md"
 ATTACK_COLUMNS = [f"{engine}, {site}" for engine in ENGINES for site in ("control", "guarded")]
@@ -37,7 +37,10 @@ server's own reason, from its signal. Third-party cookies are allowed and the se
 """
 _CONTROLS = """
 The controls. `control`: no extension. `listed`: the sibling stands in `WSGUARD_ALLOWED_ORIGINS`.
-The others are guarded, with these checks left out:
+`self`: guarded in full, but the Origin is compared with the request's own Host, and the front's
+certificate covers the attacker's name; `named` lists the site's one origin instead. The others are
+guarded, with these checks left out; without those of the session there is no
+record of ended sessions either:
 
 """
 _CLIENT = """

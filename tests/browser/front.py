@@ -127,7 +127,7 @@ def _gunicorn(world: World, listeners: list[socket.socket]) -> Iterator[None]:
         *binds,
         "tests.browser.sites:make_sites()",
     ]
-    listed = {"LISTED_ORIGIN": world.https(SIBLING)}
+    listed = {"LISTED_ORIGIN": world.https(SIBLING), "OWN_ORIGIN": world.https()}
     with process(command, world.log_file, listeners, **listed), Wire(world.http) as wire:
         wire.send(b"GET /blank HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert wire.answer().status == 200, world.log_file.read_text()

@@ -9,8 +9,7 @@ import json
 from pathlib import Path
 
 from tests.browser.front import EVIL, OWN, SIBLING
-from tests.browser.visitor import Visitor, until
-from tests.wire import browsers
+from tests.browser.visitor import Visitor, heard, log_in, until
 
 PREAUTH = '{"path": "/echo", "ignored": "'
 
@@ -31,7 +30,7 @@ def other_port_of_localhost(visitor: Visitor, site: str) -> str | None:
     visitor.go(visitor.local("/page"))
     visitor.log_in()
     visitor.go(visitor.local("/blank", other=True))
-    return _heard(visitor.knock(visitor.local(f"{site}/echo", scheme="ws")))
+    return heard(visitor.knock(visitor.local(f"{site}/echo", scheme="ws")))
 
 
 def http_page_to_wss(visitor: Visitor, site: str) -> str | None:
@@ -39,22 +38,22 @@ def http_page_to_wss(visitor: Visitor, site: str) -> str | None:
 
 
 def sandboxed_frame(visitor: Visitor, site: str) -> str | None:
-    _log_in(visitor)
+    log_in(visitor)
     visitor.blank(EVIL)
-    return _heard(visitor.call("knockFromSandbox", visitor.world.wss(f"{site}/echo")))
+    return heard(visitor.call("knockFromSandbox", visitor.world.wss(f"{site}/echo")))
 
 
 def file_page(visitor: Visitor, site: str) -> str | None:
-    _log_in(visitor)
+    log_in(visitor)
     page = visitor.world.ca.parent / "page.html"
     page.write_text(f"<script>{(Path(__file__).parent / 'pages/probe.js').read_text()}</script>")
     visitor.go(page.as_uri())
-    return _heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
+    return heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
 
 
 def form_forces_preauth(visitor: Visitor, site: str) -> str | None:
     """Post a form from another site, whose text/plain body happens to be JSON."""
-    _log_in(visitor)
+    log_in(visitor)
     visitor.blank(EVIL)
     url = visitor.world.https(path=f"{site}/wsguard/preauth")
     visitor.run("submit.apply(null, arguments)", url, "text/plain", _preauth(site), '"}')
@@ -64,7 +63,7 @@ def form_forces_preauth(visitor: Visitor, site: str) -> str | None:
 
 def text_forces_preauth(visitor: Visitor, site: str) -> str | None:
     """Send what another site may send without a preflight."""
-    _log_in(visitor)
+    log_in(visitor)
     visitor.blank(EVIL)
     url = visitor.world.https(path=f"{site}/wsguard/preauth")
     visitor.ask("POST", url, "text/plain", json.dumps({"path": f"{site}/echo"}))
@@ -73,7 +72,7 @@ def text_forces_preauth(visitor: Visitor, site: str) -> str | None:
 
 def json_forces_preauth(visitor: Visitor, site: str) -> str | None:
     """Ask as the client does, from a sibling: the browser asks the site beforehand."""
-    _log_in(visitor)
+    log_in(visitor)
     visitor.blank(SIBLING)
     url = visitor.world.https(path=f"{site}/wsguard/preauth")
     visitor.ask("POST", url, "application/json", json.dumps({"path": f"{site}/echo"}))
@@ -81,63 +80,46 @@ def json_forces_preauth(visitor: Visitor, site: str) -> str | None:
 
 
 def lifted_token_on_another_site(visitor: Visitor, site: str) -> str | None:
-    _log_in(visitor, site)
+    log_in(visitor, site)
     url = visitor.grant(site)["url"]
     visitor.blank(EVIL)
-    return _heard(visitor.knock(url))
+    return heard(visitor.knock(url))
 
 
 def lifted_token_on_a_sibling(visitor: Visitor, site: str) -> str | None:
     """Use a token from a log where the victim's cookies travel, Strict ones too."""
-    _log_in(visitor, site)
+    log_in(visitor, site)
     url = visitor.grant(site)["url"]
     visitor.blank(SIBLING)
-    return _heard(visitor.knock(url))
+    return heard(visitor.knock(url))
 
 
 def lifted_token_on_another_path(visitor: Visitor, site: str) -> str | None:
-    _log_in(visitor, site)
+    log_in(visitor, site)
     token = visitor.grant(site, "/other")["token"]
-    return _heard(visitor.knock(visitor.world.wss(f"{site}/echo?wsguard_token={token}")))
+    return heard(visitor.knock(visitor.world.wss(f"{site}/echo?wsguard_token={token}")))
 
 
 def lifted_token_in_another_browser(visitor: Visitor, site: str) -> str | None:
-    _log_in(visitor, site)
+    log_in(visitor, site)
     url = visitor.grant(site)["url"]
     visitor.forget()
     visitor.go(visitor.world.https(path=f"{site}/page"))
     visitor.log_in("bob", site)
-    return _heard(visitor.knock(url))
+    return heard(visitor.knock(url))
 
 
 def ticket_without_token(visitor: Visitor, site: str) -> str | None:
     """Open the socket from a sibling while the victim holds an unspent ticket."""
-    _log_in(visitor, site)
+    log_in(visitor, site)
     visitor.grant(site)
     visitor.blank(SIBLING)
-    return _heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
-
-
-def planted_session(visitor: Visitor, site: str) -> str | None:
-    """Plant the attacker's session from a sibling: the victim's own page speaks as him."""
-    _log_in(visitor, site)
-    with browsers(visitor.world.http) as make:
-        theirs = make().log_in("bob").jar["session"]
-    visitor.blank(SIBLING)
-    attributes = f"; Domain={OWN}; Path={site}/echo; Secure; SameSite=None"
-    visitor.plant(f"session={theirs}{attributes}")
-    try:
-        visitor.go(visitor.world.https(path=f"{site}/page"))
-        own = visitor.world.wss(f"{site}/echo")
-        return _heard(visitor.knock(own if site == "/control" else visitor.grant(site)["url"]))
-    finally:
-        visitor.blank(SIBLING)
-        visitor.plant(f"session=; Max-Age=0{attributes}")
+    return heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
 
 
 def forced_login(visitor: Visitor, site: str) -> str | None:
     """Log the victim's browser in as the attacker, by a form, while her page is open."""
-    _log_in(visitor, site)
+    log_in(visitor, site)
     visitor.go(visitor.world.https(path=f"{site}/page"))
     own = visitor.driver.current_window_handle
     visitor.driver.switch_to.new_window("tab")
@@ -147,49 +129,32 @@ def forced_login(visitor: Visitor, site: str) -> str | None:
     visitor.driver.switch_to.window(own)
     until(lambda: "<title>bob" in visitor.ask("GET", f"{site}/page")["text"])
     if site == "/control":
-        return _heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
+        return heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
     visitor.run("connect.apply(null, arguments)", f"{site}/echo", {})
     event = visitor.wait("return last('message') || last('close')")
     visitor.page_reason = f"{event['reason']}, by the client"
-    heard: str | None = event["data"]
-    return heard
-
-
-def logout_before_connect(visitor: Visitor, site: str) -> str | None:
-    """Keep a ticket past a logout that the extension never heard of."""
-    _log_in(visitor, site)
-    url = visitor.grant(site)["url"]
-    visitor.post("/control/logout")
-    return _heard(visitor.knock(url))
-
-
-def user_switch_before_connect(visitor: Visitor, site: str) -> str | None:
-    _log_in(visitor, site)
-    url = visitor.grant(site)["url"]
-    visitor.log_in("bob", "/control")
-    return _heard(visitor.knock(url))
+    words: str | None = event["data"]
+    return words
 
 
 def rebinding(visitor: Visitor, site: str) -> str | None:
     """Let the attacker's name resolve to this machine: Host and Origin agree."""
     host = f"{EVIL}:{visitor.world.http}"
     visitor.go(f"http://{host}/blank")
-    return _heard(visitor.knock(f"ws://{host}{site}/ticker"))
+    return heard(visitor.knock(f"ws://{host}{site}/ticker"))
 
 
-def _log_in(visitor: Visitor, site: str = "") -> None:
-    visitor.go(visitor.world.https(path=f"{site}/page"))
-    visitor.log_in(site=site)
+def rebinding_over_https(visitor: Visitor, site: str) -> str | None:
+    """Rebind where the certificate covers the attacker's name, as a careless front's may."""
+    host = f"{EVIL}:{visitor.world.tls}"
+    visitor.go(f"https://{host}/blank")
+    return heard(visitor.knock(f"wss://{host}{site}/ticker"))
 
 
 def _from_page(visitor: Visitor, site: str, page: str) -> str | None:
-    _log_in(visitor)
+    log_in(visitor)
     visitor.go(page)
-    return _heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
-
-
-def _heard(saw: dict[str, str | None]) -> str | None:
-    return saw["heard"]
+    return heard(visitor.knock(visitor.world.wss(f"{site}/echo")))
 
 
 def _preauth(site: str) -> str:

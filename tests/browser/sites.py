@@ -1,62 +1,35 @@
 """What gunicorn serves to the browsers: the guarded site, the control, and sites that lack a check.
 
 ``/`` is guarded, ``/control`` is the same without the extension, ``/lacking-NAME`` is guarded by
-``judge`` with some checks left out (LACKING). All share secret and session cookie, so that one
+``judge`` with some checks left out (lacking.py). All share secret and session cookie, so that one
 login is a login at each. On https the session is SameSite=None, as sites set it that are embedded
 or that log in across domains: nothing but the guard then stands between it and a foreign page.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
-from flask import Flask, current_app, jsonify, render_template_string, request
+from flask import Flask, jsonify, render_template_string, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_sock import Sock
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_wsguard import WSGuard, current_ticket, grants, ws_protected, ws_public
-from flask_wsguard import gate as handshakes
-from flask_wsguard.core import handshake, preauth
-from flask_wsguard.core.case import Expected, Protected
-from flask_wsguard.core.origins import Origin
-from flask_wsguard.core.tickets import Ticket
+from flask_wsguard import WSGuard, current_ticket, ws_protected, ws_public
 from tests.browser import desk
+from tests.browser.lacking import (
+    LACKING,
+    SESSION,
+    Forgetful,
+    let_sites_leave_out_checks,
+    naming_cookies,
+)
 
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
 SECRET = "a secret key of at least thirty-two letters"
-
-ORIGIN = {"origin_is_present", "origin_is_allowed", "fetch_is_same_site"}
-TOKEN = {"token_is_present", "token_is_authentic", "token_is_fresh"}
-TICKET = {"ticket_is_present", "ticket_is_authentic", "ticket_is_fresh", "token_names_ticket"}
-SESSION = {"session_is_undisputed", "session_is_alive", "session_is_of_user", "session_is_same"}
-PREAUTH = {"content_is_json", "origin_is_present", "origin_is_allowed", "fetch_is_plausible"}
-
-LACKING = {
-    "origin": ORIGIN,
-    # Without a token nothing says which ticket is meant, so that goes as well.
-    "origin-and-token": ORIGIN | TOKEN | TICKET | {"path_is_bound", "scopes_are_held"},
-    "ticket": TICKET | {"path_is_bound", "scopes_are_held"},
-    "origin-and-ticket": ORIGIN | TICKET | {"path_is_bound", "scopes_are_held"},
-    "path": {"path_is_bound"},
-    "session": SESSION,
-    "origin-and-session": ORIGIN | SESSION,
-    "prefix": ORIGIN | SESSION | {"any prefix of the cookie's name"},
-    "host-prefix": ORIGIN | SESSION | {"the prefix __Host- of the cookie's name"},
-    "names": {"a name of its own for each ticket"},
-    "whose": {"is_of_session"},
-    "transport": {"transport_is_secure"},
-    "preauth": PREAUTH | {"refuse_for_protected"},
-}
-
-# What such a site calls its ticket cookies.
-PREFIXES = {"prefix": "wsguard-", "host-prefix": "__Secure-wsguard-"}
-
-# A protected body runs for a ticket only; where none was asked for, this one stands in.
-NOBODY = Ticket("-", "-", frozenset(), "", "", 0, 0)
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -83,7 +56,7 @@ class Cookies(SecureCookieSessionInterface):
 
 def make_sites() -> Any:
     """Return the WSGI app with all sites, and with the desk at which tests ask and tell."""
-    _let_sites_leave_out_checks()
+    let_sites_leave_out_checks()
     desk.listen()
     mounts: dict[str, Any] = {
         f"/lacking-{name}": make_guarded(f"lacking-{name}", left_out)
@@ -91,6 +64,8 @@ def make_sites() -> Any:
     }
     mounts["/control"] = make_control()
     mounts["/listed"] = make_guarded("listed", set(), ("self", desk.listed_origin))
+    mounts["/self"] = make_guarded("self", set())
+    mounts["/named"] = make_guarded("named", set(), (desk.own_origin,))
     return ProxyFix(desk.serve(DispatcherMiddleware(make_guarded("guarded", set()), mounts)))
 
 
@@ -102,7 +77,8 @@ def make_guarded(name: str, left_out: set[str], origins: tuple[Any, ...] = ("sel
     guard = WSGuard(app)
     state = app.extensions["wsguard"]
     expected = naming_cookies(state.expected, name.removeprefix("lacking-"))
-    app.extensions["wsguard"] = replace(state, expected=expected)
+    ended = Forgetful(60) if left_out >= SESSION else state.ended
+    app.extensions["wsguard"] = replace(state, expected=expected, now=desk.now, ended=ended)
     guard.scopes_loader(lambda user: desk.scopes(user.id))
     sock = Sock(app)
 
@@ -122,26 +98,6 @@ def make_guarded(name: str, left_out: set[str], origins: tuple[Any, ...] = ("sel
         _talk(ws, "-")
 
     return app
-
-
-class OneName(str):
-    """A cookie name that takes no ticket's id: one for all, as if somebody had set it by hand."""
-
-    def __add__(self, ticket_id: str) -> str:
-        return str(self)
-
-
-def naming_cookies(expected: Expected, lacking: str) -> Expected:
-    """Return what the site expects, its ticket cookies named as a lesser design would."""
-    prefix = OneName("__Host-Http-wsguard") if lacking == "names" else PREFIXES.get(lacking)
-    if prefix is None:
-        return expected
-
-    class NamedOtherwise(Expected):
-        def cookie_prefix(self, own: Origin) -> str:
-            return prefix
-
-    return NamedOtherwise(*(getattr(expected, field.name) for field in fields(expected)))
 
 
 def make_control() -> Flask:
@@ -187,37 +143,3 @@ def _plain_site(name: str) -> Flask:
         return jsonify(user=None)
 
     return app
-
-
-def _let_sites_leave_out_checks() -> None:
-    """Give ``judge`` a shorter tuple of checks where a site of this suite asks for it."""
-
-    def without(checks: Any) -> Any:
-        left_out = current_app.config["LEFT_OUT"]
-        return tuple(check for check in checks if check.__name__ not in left_out)
-
-    def judge(facts: Any, *, expected: Any, now: float) -> Any:
-        checks = without(handshake.CHECKS)
-        outcome = handshake.judge(facts, expected=expected, now=now, checks=checks)
-        if outcome == handshake.Accepted(None) and isinstance(facts.mark, Protected):
-            return handshake.Accepted(NOBODY)
-        return outcome
-
-    def judge_preauth(asked: Any, rules: Any) -> Any:
-        answers = (check(asked, rules) for check in without(preauth.CHECKS))
-        return next((refused for refused in answers if refused), None)
-
-    strict = preauth.refuse_for_protected
-
-    def refuse_for_protected(asked: Any, rules: Any) -> Any:
-        return strict(asked, rules) if without((strict,)) else None
-
-    strictly = grants.is_of_session
-
-    def is_of_session(*asked: Any) -> bool:
-        return strictly(*asked) if without((strictly,)) else True
-
-    grants.is_of_session = is_of_session
-    handshakes.judge = judge  # type: ignore[attr-defined]
-    preauth.judge = judge_preauth
-    preauth.refuse_for_protected = refuse_for_protected

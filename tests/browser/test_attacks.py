@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.browser import evidence
-from tests.browser.attacks import ATTACKS, Attack
+from tests.browser.attack import Attack
+from tests.browser.attacks import ATTACKS
 from tests.browser.engines import ENGINES
 from tests.browser.visitor import Visitor
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
+from tests.browser import pictures
 from tests.browser.demo_site import Demo
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
-IMAGE = Path(__file__).parents[2] / "docs" / "images" / "lab.png"
 STOLEN = "Alice\u2019s private line: call me at 5 pm."
 FORGED = "Please wire the money to Mallory. (not written by me)"
 READ = """
@@ -43,12 +44,6 @@ def victim(visitor: Visitor, demo: Demo) -> Iterator[Visitor]:
     visitor.forget()
 
 
-def picture(visitor: Visitor) -> None:
-    """Take the picture of the lab that the README shows."""
-    visitor.driver.set_window_size(1200, 1000)
-    visitor.driver.save_screenshot(str(IMAGE))
-
-
 def rows(visitor: Visitor, list_: str) -> list[Any]:
     found: list[Any] = visitor.run(READ, list_)
     return found
@@ -66,15 +61,13 @@ def press(visitor: Visitor, title: str) -> list[Any]:
 
 
 def test_the_unguarded_socket_is_hijacked_and_the_guarded_one_is_not(
-    victim: Visitor, request: pytest.FixtureRequest
+    victim: Visitor,
 ) -> None:
     for verdict, heard, _ in rows(victim, "unguarded"):
         assert (verdict, heard) == ("hijacked", STOLEN)
     assert [reason for *_, reason in rows(victim, "guarded")] == [
         "This page saw: an error, then close 1006. The server: origin_not_allowed."
     ] * 2
-    if victim.name == "chromium" and request.config.getoption("--write-evidence", default=False):
-        picture(victim)
     victim.driver.switch_to.window(victim.home)
     victim.wait(
         "return document.getElementById('log').textContent.indexOf(arguments[0]) >= 0", FORGED
@@ -128,3 +121,38 @@ def test_an_attacker_without_a_browser_needs_the_check_gone(
 
 def test_origin_stands_alone_without_the_token(victim: Visitor) -> None:
     assert "origin_not_allowed" in press(victim, "Without token, Origin kept")[2]
+
+
+@pytest.mark.parametrize("size", pictures.SIZES, ids=["desktop", "phone"])
+def test_both_pages_fit_the_screen(
+    victim: Visitor, size: str, request: pytest.FixtureRequest
+) -> None:
+    """Nothing sticks out to the right; the suite takes its pictures here."""
+    writing = request.config.getoption("--write-evidence", default=False)
+    for name in ("lab", "demo"):
+        with pictures.seen_on(victim, size):
+            width, room = victim.run(
+                "var root = document.documentElement; return [root.scrollWidth, root.clientWidth];"
+            )
+            assert width <= room, name
+            if writing and victim.name == "chromium":
+                pictures.take(victim, name + size)
+        victim.driver.switch_to.window(victim.home)
+
+
+def test_every_button_of_the_lab_is_reached_by_keyboard(victim: Visitor) -> None:
+    """Tab goes through them in the order of the page, and shows where it is."""
+    titles = victim.run(
+        "return Array.prototype.map.call(document.querySelectorAll('button'),"
+        "function (button) { return button.textContent; })"
+    )
+    reached = []
+    for _ in titles:
+        ActionChains(victim.driver).send_keys(Keys.TAB).perform()
+        title, outline = victim.run(
+            "var at = document.activeElement;"
+            "return [at.textContent, window.getComputedStyle(at).outlineStyle]"
+        )
+        assert outline == "solid", title
+        reached.append(title)
+    assert reached == titles

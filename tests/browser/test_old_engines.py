@@ -34,7 +34,7 @@ def flow(command: list[str], **environment: str) -> dict[str, Any]:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     lines = [line[4:] for line in done.stdout.splitlines() if line.startswith("OUT ")]

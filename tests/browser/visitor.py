@@ -115,3 +115,14 @@ class Visitor:
         """Return an address on plain http and localhost; ``other`` is its other port."""
         port = self.world.other_http if other else self.world.http
         return f"{scheme}://localhost:{port}{path}"
+
+
+def log_in(visitor: Visitor, site: str = "") -> None:
+    """Log alice in at a site, on its own page."""
+    visitor.go(visitor.world.https(path=f"{site}/page"))
+    visitor.log_in(site=site)
+
+
+def heard(saw: dict[str, str | None]) -> str | None:
+    """Return what a socket said first, None where it never opened."""
+    return saw["heard"]

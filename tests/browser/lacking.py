@@ -1,0 +1,116 @@
+"""Guarded sites that lack a check, so that the attack which it stops succeeds on them."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+from flask import current_app
+
+from flask_wsguard import gate as handshakes
+from flask_wsguard import grants
+from flask_wsguard.core import handshake, preauth
+from flask_wsguard.core.case import Expected, Protected, Session
+from flask_wsguard.core.origins import Origin
+from flask_wsguard.core.tickets import Ticket
+from flask_wsguard.ended import EndedSessions
+
+ORIGIN = {"origin_is_present", "origin_is_allowed", "fetch_is_same_site"}
+TOKEN = {"token_is_present", "token_is_authentic", "token_is_fresh"}
+TICKET = {"ticket_is_present", "ticket_is_authentic", "ticket_is_fresh", "token_names_ticket"}
+SESSION = {"session_is_undisputed", "session_is_alive", "session_is_of_user", "session_is_same"}
+PREAUTH = {"content_is_json", "origin_is_present", "origin_is_allowed", "fetch_is_plausible"}
+
+LACKING = {
+    "origin": ORIGIN,
+    # Without a token nothing says which ticket is meant, so that goes as well.
+    "origin-and-token": ORIGIN | TOKEN | TICKET | {"path_is_bound", "scopes_are_held"},
+    "ticket": TICKET | {"path_is_bound", "scopes_are_held"},
+    "origin-and-ticket": ORIGIN | TICKET | {"path_is_bound", "scopes_are_held"},
+    "path": {"path_is_bound"},
+    "session": SESSION,
+    "origin-and-session": ORIGIN | SESSION,
+    "prefix": ORIGIN | SESSION | {"any prefix of the cookie's name"},
+    "host-prefix": ORIGIN | SESSION | {"the prefix __Host- of the cookie's name"},
+    "names": {"a name of its own for each ticket"},
+    "whose": {"is_of_session"},
+    "time": {"token_is_fresh", "ticket_is_fresh"},
+    "token-time": {"token_is_fresh"},
+    "transport": {"transport_is_secure"},
+    "preauth": PREAUTH | {"refuse_for_protected"},
+}
+
+# What such a site calls its ticket cookies.
+PREFIXES = {"prefix": "wsguard-", "host-prefix": "__Secure-wsguard-"}
+
+# A protected body runs for a ticket only; where none was asked for, this one stands in.
+NOBODY = Ticket("-", "-", frozenset(), "", "", 0, 0)
+
+
+class Forgetful(EndedSessions):
+    """The record of ended sessions, asked once more behind ``judge``: here it knows of none."""
+
+    def holds(self, *_: Any) -> bool:
+        return False
+
+
+class OneName(str):
+    """A cookie name that takes no ticket's id: one for all, as if somebody had set it by hand."""
+
+    def __add__(self, ticket_id: str) -> str:
+        return str(self)
+
+
+def naming_cookies(expected: Expected, lacking: str) -> Expected:
+    """Return what the site expects, its ticket cookies named as a lesser design would."""
+    prefix = OneName("__Host-Http-wsguard") if lacking == "names" else PREFIXES.get(lacking)
+    if prefix is None:
+        return expected
+
+    class NamedOtherwise(Expected):
+        def cookie_prefix(self, own: Origin) -> str:
+            return prefix
+
+    return NamedOtherwise(*(getattr(expected, field.name) for field in fields(expected)))
+
+
+def let_sites_leave_out_checks() -> None:
+    """Give ``judge`` a shorter tuple of checks where a site of this suite asks for it."""
+
+    def without(checks: Any) -> Any:
+        left_out = current_app.config["LEFT_OUT"]
+        return tuple(check for check in checks if check.__name__ not in left_out)
+
+    def judge(facts: Any, *, expected: Any, now: float) -> Any:
+        checks = without(handshake.CHECKS)
+        outcome = handshake.judge(facts, expected=expected, now=now, checks=checks)
+        if outcome == handshake.Accepted(None) and isinstance(facts.mark, Protected):
+            return handshake.Accepted(NOBODY)
+        return outcome
+
+    def judge_preauth(asked: Any, rules: Any) -> Any:
+        answers = (check(asked, rules) for check in without(preauth.CHECKS))
+        return next((refused for refused in answers if refused), None)
+
+    strict = preauth.refuse_for_protected
+
+    def refuse_for_protected(asked: Any, rules: Any) -> Any:
+        return strict(asked, rules) if without((strict,)) else None
+
+    strictly = grants.is_of_session
+
+    def is_of_session(*asked: Any) -> bool:
+        return strictly(*asked) if without((strictly,)) else True
+
+    grants.is_of_session = is_of_session
+    dispute = grants.session_of_request
+
+    def session_of_request() -> Session:
+        session = dispute()
+        heeded = "session_is_undisputed" not in current_app.config["LEFT_OUT"]
+        return session if heeded else replace(session, disputed=False)
+
+    grants.session_of_request = session_of_request  # type: ignore[attr-defined]
+    handshakes.judge = judge  # type: ignore[attr-defined]
+    preauth.judge = judge_preauth
+    preauth.refuse_for_protected = refuse_for_protected
