@@ -39,6 +39,9 @@ FLOORS: list[set[str]] = [
     {"views", "early"},
     {"hooks"},
     {"guard"},
+    {"client", "testing.handshakes"},
+    {"testing.attacks", "testing.sockets"},
+    {"testing", "testing.plugin"},
     {"ops", "ops.cli", "ops.gunicorn", "ops.logs", "ops.metrics"},
     {""},
 ]  # fmt: skip
@@ -53,6 +56,10 @@ DOORS: dict[str, set[str]] = {
     "blinker": {"signals", "reports"},
     "redis": {"stores.redis"},
     "gunicorn": {"ops.logs"},
+    "wsproto": {"testing.sockets"},
+    "pytest": {"testing.plugin"},
+    "requests": {"client"},
+    "websocket": {"client"},
     "prometheus_client": {"ops.metrics"},
 }
 NOT_IN_CORE = {
@@ -158,7 +165,16 @@ def test_nothing_else_foreign_is_imported() -> None:
     import sys
 
     known = {"flask", "werkzeug", "markupsafe", "itsdangerous", "flask_login", "blinker"}
-    known |= {"click", "gunicorn", "prometheus_client", "redis"}
+    known |= {
+        "click",
+        "gunicorn",
+        "prometheus_client",
+        "pytest",
+        "redis",
+        "requests",
+        "websocket",
+        "wsproto",
+    }
     foreign = {
         name.split(".")[0]
         for names in IMPORTS.values()

@@ -1,0 +1,147 @@
+"""The client for scripts and devices, which are no browsers. Needs the extra ``client``.
+
+It does what a page does: asks preauth with the login of a ``requests`` session, then opens the
+socket with the token and the ticket. It names its Origin itself, which no page can.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import requests
+import websocket
+from requests.cookies import get_cookie_header
+
+from .settings import Settings
+
+_SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
+
+
+class ConnectionRefused(Exception):
+    """The site says no. ``reason`` is a Refusal's word, or one of the client's own.
+
+    Its own: ``login_required`` for an answer that is a login page, ``bad_response``, and
+    ``handshake_failed`` for a handshake refused after a good preauth, where the site's log knows
+    more. ``retry_after`` is seconds, None where the site names none.
+    """
+
+    def __init__(
+        self, reason: str, status: int, detail: str = "", retry_after: float | None = None
+    ) -> None:
+        """Carry what the site said."""
+        self.reason = reason
+        self.status = status
+        self.detail = detail
+        self.retry_after = retry_after
+        super().__init__(f"{reason} ({status}){': ' if detail else ''}{detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class SocketOpener:
+    """Opens guarded sockets with a ``requests`` session that is logged in, or carries a header.
+
+    ``origin`` defaults to the site's own; ``preauth`` is the path of the site's preauth. A 429 or
+    503 of preauth is waited out as its Retry-After says, up to ``attempts`` tries in all and
+    ``longest_wait`` seconds each. ``timeout`` is seconds for each step. One socket needs one call:
+    a ticket opens one path and dies within a minute.
+    """
+
+    session: requests.Session
+    origin: str | None = None
+    preauth: str = f"{Settings().url_prefix}/preauth"
+    timeout: float = 10.0
+    attempts: int = 3
+    longest_wait: float = 60.0
+    sleep: Callable[[float], object] = time.sleep
+
+    def open(self, url: str, **options: Any) -> websocket.WebSocket:
+        """Open the socket at a ws, wss, http or https URL. Raises ConnectionRefused.
+
+        ``options`` go to ``websocket.create_connection``. Raises also what requests raises for a
+        network that fails, and OSError for one that fails at the handshake.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in _SCHEMES or not parts.netloc:
+            raise ValueError(f"a socket's URL begins with wss:// or ws://, not {url!r}")
+        site = f"{_SCHEMES[parts.scheme]}://{parts.netloc}"
+        path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
+        fields = self._ask(site, path)
+        query = parts.query
+        if fields["token"] is not None:
+            token = urlencode({fields["param"]: fields["token"]})
+            query = f"{query}&{token}" if query else token
+        where = f"{site.replace('http', 'ws', 1)}{path}{'?' if query else ''}{query}"
+        asked = requests.Request("GET", f"{site}{path}").prepare()
+        settings = {
+            "timeout": self.timeout,
+            "origin": self.origin or site,
+            "cookie": get_cookie_header(self.session.cookies, asked),
+            "sslopt": _tls(self.session.verify),
+            **options,
+        }
+        try:
+            return websocket.create_connection(where, **settings)
+        except websocket.WebSocketBadStatusException as refused:
+            raise ConnectionRefused("handshake_failed", refused.status_code) from None
+
+    def _ask(self, site: str, path: str) -> dict[str, Any]:
+        """Ask preauth, again where it says when."""
+        left = self.attempts
+        while True:
+            answer = self.session.post(
+                f"{site}{self.preauth}",
+                json={"path": path},
+                headers={"Origin": self.origin or site},
+                timeout=self.timeout,
+                allow_redirects=False,
+            )
+            if answer.status_code == 200:
+                return _granted(answer)
+            refused = _refusal(answer)
+            left, wait = left - 1, refused.retry_after
+            if left < 1 or wait is None or wait > self.longest_wait:
+                raise refused
+            self.sleep(wait)
+
+
+def _granted(answer: requests.Response) -> dict[str, Any]:
+    fields = _fields(answer)
+    match fields:
+        case {"token": str() | None, "param": str()}:
+            return dict(fields)
+    raise ConnectionRefused("bad_response", 200, "preauth answered with something else")
+
+
+def _refusal(answer: requests.Response) -> ConnectionRefused:
+    match _fields(answer):
+        case {"reason": str(reason), "detail": str(detail)}:
+            return ConnectionRefused(reason, answer.status_code, detail, _retry_after(answer))
+    login = answer.is_redirect or answer.status_code == 401
+    reason = "login_required" if login else "bad_response"
+    return ConnectionRefused(reason, answer.status_code, "", _retry_after(answer))
+
+
+def _fields(answer: requests.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    """Return the seconds of a 429 or 503; a date is no answer of the guard's, and not read."""
+    value = answer.headers.get("Retry-After", "")
+    if answer.status_code not in {429, 503} or not (value.isascii() and value.isdecimal()):
+        return None
+    return float(value)
+
+
+def _tls(verify: bool | str | None) -> dict[str, Any]:
+    """Trust at the handshake what the session trusts."""
+    if isinstance(verify, str):
+        return {"ca_certs": verify}
+    return {} if verify else {"cert_reqs": 0, "check_hostname": False}

@@ -1,0 +1,77 @@
+"""What pages of other origins would send, against a route that should refuse all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from urllib.parse import urlsplit
+
+from flask.testing import FlaskClient
+
+from ..core.refusals import Refusal
+from .handshakes import Accepted, handshake
+
+Make = Callable[[str], str | None]
+
+HOSTILE_ORIGINS: dict[str, Make] = {
+    "foreign": lambda own: "https://evil.example",
+    "look-alike, suffix": lambda own: f"{own}.evil.example",
+    "look-alike, prefix": lambda own: own.replace("://", "://evil", 1),
+    "sibling": lambda own: own.replace("://", "://sibling.", 1),
+    "user info": lambda own: f"{own}@evil.example",
+    "user info, reversed": lambda own: own.replace("://", "://evil.example@", 1),
+    "other port": lambda own: f"{urlsplit(own).scheme}://{urlsplit(own).hostname}:1",
+    "other scheme": lambda own: "ws" + own[4:],
+    "no scheme": lambda own: urlsplit(own).netloc,
+    "with a path": lambda own: f"{own}/",
+    "trailing dot": lambda own: f"{own}.",
+    "two in one": lambda own: f"{own}, https://evil.example",
+    "sandboxed frame": lambda own: "null",
+    "file": lambda own: "file://",
+    "extension": lambda own: "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "star": lambda own: "*",
+    "malformed": lambda own: "http://[::1",
+    "empty": lambda own: "",
+    "missing": lambda own: None,
+}
+"""By name, the Origin that a hostile page sends to a site of the given origin; None for none."""
+
+_BY_ORIGIN = {
+    Refusal.ORIGIN_NOT_ALLOWED,
+    Refusal.ORIGIN_MISSING,
+    Refusal.INSECURE_TRANSPORT,
+    Refusal.CROSS_SITE_FETCH,
+}
+
+
+def assert_only_own_origin(
+    client: FlaskClient,
+    path: str,
+    *,
+    base_url: str = "http://localhost",
+    allowed: Collection[str] = (),
+) -> None:
+    """Raise AssertionError unless the site's own page connects to ``path``, and no hostile one.
+
+    Token, ticket and session are good in every attempt, so that Origin alone decides. The client
+    must be logged in as one who may use the route. ``allowed`` names origins that are not hostile
+    here, because WSGUARD_ALLOWED_ORIGINS lists them.
+    """
+    own = handshake(client, path, base_url=base_url)
+    if not isinstance(own, Accepted):
+        raise AssertionError(
+            f"{path}: the site's own page is refused at {own.at}, so nothing is proved: "
+            f"{own.reason} {own.detail}"
+        )
+    site = urlsplit(base_url)
+    faults = []
+    for name, make in HOSTILE_ORIGINS.items():
+        origin = make(f"{site.scheme}://{site.netloc}")
+        if origin is not None and origin in allowed:
+            continue
+        verdict = handshake(client, path, origin=origin, base_url=base_url)
+        if isinstance(verdict, Accepted):
+            faults.append(f"accepted: {origin!r} ({name})")
+        elif verdict.reason not in _BY_ORIGIN:
+            faults.append(f"refused, but not for its origin: {origin!r}: {verdict.reason}")
+    if faults:
+        raise AssertionError(f"{path} is not for the site's own pages only:\n" + "\n".join(faults))

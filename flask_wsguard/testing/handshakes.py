@@ -1,0 +1,135 @@
+"""A handshake without a server: preauth and upgrade request, played through a test client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from .. import signals
+from ..core.refusals import Refusal
+from ..state import state_of
+
+OWN = "the site's own page"
+"""Stands for the origin of the site itself."""
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    "Sec-WebSocket-Version": "13",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The socket would open; ``user_id`` is None and ``scopes`` empty on public routes."""
+
+    user_id: str | None
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The socket would not open: why, ``at`` preauth or handshake, and what the log says."""
+
+    reason: Refusal
+    at: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What preauth gave a page; ``token`` is None for public routes."""
+
+    token: str | None
+    param: str
+
+
+def handshake(
+    client: FlaskClient,
+    path: str,
+    *,
+    origin: str | None = OWN,
+    base_url: str = "http://localhost",
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+) -> Accepted | Refused:
+    """Ask for a socket as the user who is logged in with ``client``, and return the verdict.
+
+    The site's own page asks preauth, so that both halves of the credential are good; the handshake
+    then comes from ``origin``, None for none. ``headers`` are added to it, ``query`` to its URL.
+    Raises LookupError where the guard is not asked: no WebSocket route is at ``path``.
+    """
+    granted = preauth(client, path, base_url=base_url)
+    if isinstance(granted, Refused):
+        return granted
+    sent = {**UPGRADE, **origin_header(origin, base_url), **(headers or {})}
+    with _verdicts(client.application) as heard:
+        answer = client.get(
+            quote(path),
+            base_url=base_url,
+            headers=sent,
+            query_string=url_query(granted, query),
+        )
+        answer.close()
+    if not heard:
+        raise LookupError(f"the guard judged no handshake at {path!r}: {answer.status}")
+    return heard[0]
+
+
+def preauth(
+    client: FlaskClient, path: str, *, base_url: str, origin: str | None = OWN
+) -> Granted | Refused:
+    """Ask preauth for a socket at ``path``, from a page of ``origin``."""
+    settings = state_of(client.application).settings
+    answer = client.post(
+        f"{settings.url_prefix}/preauth",
+        base_url=base_url,
+        json={"path": quote(urlsplit(base_url).path.rstrip("/") + path)},
+        headers=origin_header(origin, base_url),
+    )
+    fields: dict[str, Any] = answer.get_json()
+    if answer.status_code == 200:
+        return Granted(fields["token"], fields["param"])
+    reason = Refusal(fields["reason"])  # type: ignore[call-arg]
+    return Refused(reason, "preauth", fields["detail"])
+
+
+def origin_header(origin: str | None, base_url: str) -> dict[str, str]:
+    """Return the Origin header of a page, none for None."""
+    if origin is None:
+        return {}
+    own = urlsplit(base_url)
+    return {"Origin": f"{own.scheme}://{own.netloc}" if origin == OWN else origin}
+
+
+def url_query(granted: Granted, query: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the query of the socket's URL, the token in it where there is one."""
+    token = {granted.param: granted.token} if granted.token is not None else {}
+    return {**(query or {}), **token}
+
+
+@contextmanager
+def _verdicts(app: Flask) -> Iterator[list[Accepted | Refused]]:
+    """Listen to what the guard of this app decides."""
+    heard: list[Accepted | Refused] = []
+
+    def accepted(_: Flask, ticket: Any, **__: Any) -> None:
+        heard.append(
+            Accepted(ticket.user_id, ticket.scopes) if ticket else Accepted(None, frozenset())
+        )
+
+    def refused(_: Flask, reason: Refusal, detail: str, **__: Any) -> None:
+        heard.append(Refused(reason, "handshake", detail))
+
+    with (
+        signals.handshake_accepted.connected_to(accepted, app),
+        signals.handshake_refused.connected_to(refused, app),
+    ):
+        yield heard

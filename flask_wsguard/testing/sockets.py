@@ -1,0 +1,203 @@
+"""A socket without a server: the view runs in a thread, over a pair of connected sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+from flask.testing import FlaskClient
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+
+from .. import signals
+from ..core.refusals import Refusal
+from ..errors import HandshakeRefused
+from .handshakes import OWN, UPGRADE, Refused, origin_header, preauth, url_query
+
+
+class Closed(Exception):
+    """The socket is closed: ``code`` and ``reason`` are the site's, 1006 where it was cut."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        """Carry how it ended."""
+        self.code = code
+        self.reason = reason
+        super().__init__(f"closed with {code} {reason}".rstrip())
+
+
+class Socket:
+    """The page's end of a guarded socket. Use it as a context manager: its end is checked there."""
+
+    def __init__(self, ours: socket.socket, view: _View, timeout: float) -> None:
+        """Speak over ``ours`` to the view; nothing waits longer than ``timeout`` seconds."""
+        self._raw = ours
+        self._view = view
+        self._timeout = timeout
+        self._frames = Connection(ConnectionType.CLIENT)
+        self._events: list[Any] = []
+        self._closed: Closed | None = None
+
+    def __enter__(self) -> Socket:
+        """Return the socket."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def send(self, message: str | bytes) -> None:
+        """Send a message. Raises Closed."""
+        if self._closed:
+            raise self._closed
+        event = TextMessage(message) if isinstance(message, str) else BytesMessage(message)
+        try:
+            self._raw.sendall(self._frames.send(event))
+        except OSError:
+            raise self._end(Closed(1006, "")) from None
+
+    def receive(self, timeout: float | None = None) -> str | bytes:
+        """Return the next message. Raises Closed, and TimeoutError after ``timeout`` seconds."""
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        parts: list[Any] = []
+        while True:
+            event = self._next(deadline)
+            if isinstance(event, CloseConnection):
+                raise self._end(Closed(event.code, event.reason or ""))
+            if isinstance(event, Ping):
+                self._raw.sendall(self._frames.send(event.response()))
+            else:  # a part of a message: nobody here asks for a pong
+                parts.append(event.data)
+                if event.message_finished:
+                    return type(parts[0])().join(parts)  # type: ignore[no-any-return]
+
+    def wait_closed(self, timeout: float | None = None) -> Closed:
+        """Return how the site closed it, messages before that unread. Raises TimeoutError."""
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        while not self._closed:
+            try:
+                self.receive(max(0.0, deadline - time.monotonic()))
+            except Closed:
+                break
+        assert self._closed  # noqa: S101 - receive raises Closed with it set, or TimeoutError
+        return self._closed
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close it as the page would, and wait for the view to end. Raises what the view raised."""
+        if not self._closed:
+            self._closed = Closed(code, reason)
+            with suppress(OSError):
+                self._raw.sendall(self._frames.send(CloseConnection(code, reason)))
+        self._raw.close()
+        self._view.end(self._timeout)
+
+    def _next(self, deadline: float) -> Any:
+        if self._closed:
+            raise self._closed
+        while not self._events:
+            try:
+                self._raw.settimeout(max(0.001, deadline - time.monotonic()))
+                data = self._raw.recv(65536)
+            except TimeoutError:
+                raise TimeoutError(f"nothing came from {self._view.path} in time") from None
+            except OSError:
+                data = b""
+            if not data:
+                raise self._end(Closed(1006, ""))
+            self._frames.receive_data(data)
+            self._events.extend(self._frames.events())
+        return self._events.pop(0)
+
+    def _end(self, closed: Closed) -> Closed:
+        self._closed = closed
+        return closed
+
+
+class _View(threading.Thread):
+    """The request that runs the view, on a thread of its own."""
+
+    def __init__(self, client: FlaskClient, path: str, theirs: socket.socket, asked: Any) -> None:
+        super().__init__(name=f"wsguard {path}", daemon=True)
+        self.path = path
+        self._theirs = theirs
+        self._asked = asked
+        self._fault: BaseException | None = None
+        # A client of its own, because the test goes on using the other; they share their cookies.
+        self._client = client.application.test_client()
+        self._client._cookies = client._cookies
+
+    def run(self) -> None:
+        """Send the request; its answer is none, for the socket took its place."""
+        overrides = {"werkzeug.socket": self._theirs}
+        try:
+            self._client.get(quote(self.path), environ_overrides=overrides, **self._asked)
+        except BaseException as fault:  # it is the test's, which sees it in close()
+            self._fault = fault
+        finally:
+            self._theirs.close()
+
+    def end(self, timeout: float) -> None:
+        """Wait for the view to end, and raise what it raised."""
+        self.join(timeout)
+        if self.is_alive():
+            raise TimeoutError(f"the view of {self.path} runs on after its socket is closed")
+        if self._fault is not None:
+            raise self._fault
+
+
+def connect(
+    client: FlaskClient,
+    path: str,
+    *,
+    origin: str | None = OWN,
+    base_url: str = "http://localhost",
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    timeout: float = 5.0,
+) -> Socket:
+    """Open a socket as the user who is logged in with ``client``, and run its view.
+
+    Arguments as for ``handshake``; nothing waits longer than ``timeout`` seconds. Raises
+    HandshakeRefused with the reason, and LookupError where no WebSocket route is.
+    """
+    granted = preauth(client, path, base_url=base_url)
+    if isinstance(granted, Refused):
+        raise HandshakeRefused(granted.reason, granted.detail)
+    asked = {
+        "base_url": base_url,
+        "headers": {**UPGRADE, **origin_header(origin, base_url), **(headers or {})},
+        "query_string": url_query(granted, query),
+    }
+    ours, theirs = socket.socketpair()
+    ours.settimeout(timeout)
+    refused: list[HandshakeRefused] = []
+
+    def hear(_: Any, reason: Refusal, detail: str, **__: Any) -> None:
+        refused.append(HandshakeRefused(reason, detail))
+
+    view = _View(client, path, theirs, asked)
+    with signals.handshake_refused.connected_to(hear, client.application):
+        view.start()
+        head = _head(ours)
+    if head is None:
+        ours.close()
+        view.end(timeout)
+        raise refused[0] if refused else LookupError(f"no WebSocket was opened at {path!r}")
+    opened = Socket(ours, view, timeout)
+    opened._frames.receive_data(head)
+    opened._events.extend(opened._frames.events())
+    return opened
+
+
+def _head(ours: socket.socket) -> bytes | None:
+    """Read the 101, and return what came behind it; None where nothing was upgraded."""
+    read = b""
+    while b"\r\n\r\n" not in read:
+        if not (data := ours.recv(65536)):
+            return None
+        read += data
+    return read.partition(b"\r\n\r\n")[2]
