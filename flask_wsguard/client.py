@@ -92,13 +92,12 @@ class SocketOpener:
         """Ask preauth, again where it says when."""
         left = self.attempts
         while True:
-            answer = self.session.post(
-                f"{site}{self.preauth}",
-                json={"path": path},
-                headers={"Origin": self.origin or site},
-                timeout=self.timeout,
-                allow_redirects=False,
-            )
+            try:
+                answer = self._post(site, path)
+            except requests.ConnectionError:
+                # The server may close a kept connection just as it is used again, and requests
+                # repeats no POST by itself; this one may be.
+                answer = self._post(site, path)
             if answer.status_code == 200:
                 return _granted(answer)
             refused = _refusal(answer)
@@ -106,6 +105,15 @@ class SocketOpener:
             if left < 1 or wait is None or wait > self.longest_wait:
                 raise refused
             self.sleep(wait)
+
+    def _post(self, site: str, path: str) -> requests.Response:
+        return self.session.post(
+            f"{site}{self.preauth}",
+            json={"path": path},
+            headers={"Origin": self.origin or site},
+            timeout=self.timeout,
+            allow_redirects=False,
+        )
 
 
 def _granted(answer: requests.Response) -> dict[str, Any]:

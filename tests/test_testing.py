@@ -380,6 +380,33 @@ def test_client_calls_every_other_answer_by_a_word(answer: str) -> None:
     assert (refused.value.reason, refused.value.status) == (reason, status)
 
 
+def test_client_asks_again_on_a_connection_that_was_closed_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once: a site that is away is requests' own error."""
+    import requests
+
+    from flask_wsguard.client import ConnectionRefused, SocketOpener
+
+    denied = requests.Response()
+    denied.status_code = 401
+    answers: list[Any] = [requests.ConnectionError("reset"), denied]
+
+    def post(*_: Any, **__: Any) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with requests.Session() as session:
+        monkeypatch.setattr(session, "post", post)
+        with pytest.raises(ConnectionRefused, match=r"login_required \(401\)"):
+            SocketOpener(session).open("wss://example.org/echo")
+        answers += [requests.ConnectionError("reset"), requests.ConnectionError("refused")]
+        with pytest.raises(requests.ConnectionError, match="refused"):
+            SocketOpener(session).open("wss://example.org/echo")
+
+
 def test_client_says_that_a_handshake_failed_and_trusts_as_its_session_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
