@@ -3,6 +3,7 @@ VENV ?= .venv
 PORT ?= 5000
 EVIL_PORT ?= 5001
 ROUNDS ?= 20
+MINUTES ?= 10
 PYTHON ?= python3
 BIN := $(VENV)/bin
 BENCH := $(VENV)-bench
@@ -18,7 +19,7 @@ help:
 	@echo "make test   install what the tests need, run all of them, in browsers too"
 	@echo "make browser  only the attacks in Chromium, Firefox, WebKitGTK and two old engines"
 	@echo "make bench  measure what the guard costs, write docs/performance.* (half an hour)"
-	@echo "make soak   open and close many sockets ROUNDS=20 times"
+	@echo "make soak   clients, restarts and floods for MINUTES=10 and more, into docs/reliability.md"
 	@echo "make check  seconds: lint, types, unit tests (after one make test)"
 	@echo "make docs   build the manual in build/docs; make linkcheck asks every other site too"
 	@echo "make lock   pin the requirements again, with hashes"
@@ -50,6 +51,8 @@ browser: $(VENV)/.browser
 	$(BIN)/python -m pytest tests/browser
 
 soak: $(VENV)/.test
+	WSGUARD_RECORD=1 WSGUARD_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/faults/test_soak.py
+	WSGUARD_RECORD=1 WSGUARD_FLOOD_SECONDS=300 $(BIN)/python -m pytest tests/faults/test_load.py
 	WSGUARD_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/live/test_many.py
 
 bench: $(BENCH)/.installed

@@ -11,7 +11,7 @@ one_by_one() {
     done
 }
 
-packages=${*:-"python3-venv nodejs npm redis-server nginx-light openssl haproxy apache2"}
+packages=${*:-"python3-venv nodejs npm redis-server nginx-light openssl haproxy apache2 libfaketime"}
 missing=
 for package in $packages; do
     case $package in
@@ -29,6 +29,7 @@ for package in $packages; do
         apache2) [ -x /usr/sbin/apache2 ] && continue ;;
         nginx-light) [ -x /usr/sbin/nginx ] && continue ;;
         openssl) command -v openssl >/dev/null && continue ;;
+        libfaketime) ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 && continue ;;
         python3-venv) python3 -c "import ensurepip, venv" 2>/dev/null && continue ;;
     esac
     missing="$missing $package"

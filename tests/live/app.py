@@ -22,6 +22,8 @@ from flask_wsguard import (
     connection_closed,
     connection_opened,
     current_ticket,
+    handshake_accepted,
+    preauth_granted,
     ws_protected,
     ws_public,
 )
@@ -54,6 +56,7 @@ class Site:
         self.ran: Counter[str] = Counter()
         self.events: list[Any] = []
         self.gone: set[str] = set()
+        self.mistaken: dict[str, str] = {}
         self.scopes: dict[str, list[str]] = {}
         self.faulty: dict[str, str] = {}
         self.asked: Counter[str] = Counter()
@@ -63,7 +66,11 @@ class Site:
             self.gates[gate].hold()
 
     def load(self, user_id: str) -> User | None:
-        return None if user_id in self.gone else User(user_id)
+        if user_id in self.gone:
+            return None
+        if self.faulty.get("users") == "raises":
+            raise LookupError("the database of the site is away")
+        return User(self.mistaken.get(user_id, user_id))
 
     def scopes_of(self, user: User) -> list[str]:
         self.asked[user.id] += 1
@@ -129,6 +136,12 @@ def _add_hooks(app: Flask, site: Site) -> None:
         assert seconds >= 0
         site.events.append(["closed", path, ticket and ticket.user_id, code, reason])
 
+    def raising(_: Flask, **__: Any) -> None:
+        if "receivers" in site.faulty:
+            raise LookupError("a receiver of the site raises")
+
+    for signal in (handshake_accepted, preauth_granted, connection_opened, connection_closed):
+        signal.connect(raising, app, weak=False)
     connection_opened.connect(opened, app, weak=False)
     connection_closed.connect(closed, app, weak=False)
 
@@ -181,6 +194,7 @@ def _add_controls(app: Flask, site: Site) -> None:
         site.gone = set(request.json.get("gone", ()))
         site.scopes = request.json.get("scopes", {})
         site.faulty = request.json.get("faulty", {})
+        site.mistaken = request.json.get("mistaken", {})
         return jsonify(True)
 
 

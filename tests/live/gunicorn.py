@@ -98,6 +98,7 @@ def running(
     config: dict[str, Any] | None = None,
     site: str = "tests.live.app:make()",
     environment: dict[str, str] | None = None,
+    program: str = "gunicorn",
 ) -> Iterator[Gunicorn]:
     """Run a gunicorn until the block ends; then its whole process group is killed."""
     need("gunicorn" if kind == "gthread" else "gevent")
@@ -108,7 +109,7 @@ def running(
         with log_file.open("wb") as log:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "gunicorn", "--worker-class", kind, *pool),
+                    *(sys.executable, "-m", program, "--worker-class", kind, *pool),
                     *("--workers", str(workers), "--no-control-socket", "--log-level", "info"),
                     *("--worker-connections", "2000", "--bind", f"fd://{listener.fileno()}"),
                     *(*options, site),
