@@ -12,7 +12,7 @@ NEIGHBOURS := tests/neighbours
 ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb libnss3-tools \
     default-jre-headless
 
-.PHONY: help demo test check lint types unit js browser soak bench docs linkcheck lock clean
+.PHONY: help demo test check dist lint types unit js browser soak bench docs linkcheck lock clean
 
 help:
 	@echo "make demo   install and serve the demo at http://localhost:$(PORT) (PORT=...)"
@@ -22,6 +22,7 @@ help:
 	@echo "make soak   clients, restarts and floods for MINUTES=10 and more, into docs/reliability.md"
 	@echo "make check  seconds: lint, types, unit tests (after one make test)"
 	@echo "make docs   build the manual in build/docs; make linkcheck asks every other site too"
+	@echo "make dist   build what is released into dist/, check it, list its hashes"
 	@echo "make lock   pin the requirements again, with hashes"
 
 demo: $(VENV)/.demo
@@ -65,6 +66,15 @@ docs: $(VENV)/.docs
 
 linkcheck: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b linkcheck docs build/linkcheck
+
+# The same commit gives the same bytes, whoever builds: compare dist/SHA256SUMS.
+dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+dist: $(VENV)/.test
+	rm -rf build dist
+	umask 022 && $(BIN)/python -m build --no-isolation --outdir dist
+	npm pack --silent --pack-destination dist ./npm
+	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+	cd dist && sha256sum * > SHA256SUMS
 
 lock:
 	$(PYTHON) -m pip install --quiet uv

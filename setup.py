@@ -1,12 +1,42 @@
-"""The package's metadata, all of it."""
+"""The package's metadata, all of it, and a source archive whose bytes depend on the files alone."""
 
+import gzip
+import os
+import tarfile
+import time
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).parent
+# A source archive comes without the repository's date: builds from it keep the one they are given.
+MADE_AT = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+
+
+class ReproducibleSdist(sdist):
+    """Neither clock, nor owner, nor umask of whoever builds goes into the archive."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
+        """Write ``base_dir`` to ``base_name``.tar.gz, sorted, all dates SOURCE_DATE_EPOCH."""
+        target = f"{base_name}.tar.gz"
+        files = sorted(path for path in Path(base_dir).rglob("*") if path.is_file())
+        with (
+            open(target, "wb") as raw,
+            gzip.GzipFile("", "wb", fileobj=raw, mtime=MADE_AT) as packed,
+            tarfile.open(mode="w", fileobj=packed, format=tarfile.PAX_FORMAT) as archive,
+        ):
+            for path in files:
+                member = tarfile.TarInfo(path.as_posix())
+                member.size, member.mtime = path.stat().st_size, MADE_AT
+                member.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+                with path.open("rb") as content:
+                    archive.addfile(member, content)
+        return target
+
 
 setup(
+    cmdclass={"sdist": ReproducibleSdist},
     name="flask-wsguard",
     version="0.1.0",
     description="CSRF protection for the WebSockets of Flask apps: checked before the upgrade.",

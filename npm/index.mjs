@@ -1,0 +1,4 @@
+import WSGuard from './wsguard.js';
+
+export default WSGuard;
+export { WSGuard };
