@@ -9,10 +9,14 @@ BIN := $(VENV)/bin
 BENCH := $(VENV)-bench
 GATES := tests/js/gates
 NEIGHBOURS := tests/neighbours
+LOWEST := .venv-lowest
+# What judges in this process; the servers beside it are the newest ones anyway.
+LOWEST_TESTS := tests/core $(addprefix tests/test_,ended.py gate.py guard.py hooks.py identity.py \
+    marks.py reports.py sessions.py settings.py views.py)
 ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb libnss3-tools \
     default-jre-headless
 
-.PHONY: help demo test check dist lint types unit js browser soak bench docs linkcheck lock clean
+.PHONY: help demo test check dist lowest lint types unit js browser soak bench docs linkcheck lock clean
 
 help:
 	@echo "make demo   install and serve the demo at http://localhost:$(PORT) (PORT=...)"
@@ -22,13 +26,14 @@ help:
 	@echo "make soak   clients, restarts and floods for MINUTES=10 and more, into docs/reliability.md"
 	@echo "make check  seconds: lint, types, unit tests (after one make test)"
 	@echo "make docs   build the manual in build/docs; make linkcheck asks every other site too"
+	@echo "make lowest  unit tests with the oldest dependencies that setup.py allows"
 	@echo "make dist   build what is released into dist/, check it, list its hashes"
 	@echo "make lock   pin the requirements again, with hashes"
 
 demo: $(VENV)/.demo
 	PORT=$(PORT) EVIL_PORT=$(EVIL_PORT) $(BIN)/gunicorn --config demo/gunicorn.conf.py "demo.lab:create_lab()"
 
-test: $(VENV)/.test $(GATES)/node_modules/.installed $(NEIGHBOURS)/node_modules/.installed lint types js
+test: $(VENV)/.test $(GATES)/node_modules/.installed $(NEIGHBOURS)/node_modules/.installed lint types js lowest
 	$(BIN)/python -m pytest --ignore=tests/browser --cov --cov-report=term --cov-fail-under=100
 	$(MAKE) --no-print-directory browser
 
@@ -67,6 +72,14 @@ docs: $(VENV)/.docs
 linkcheck: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b linkcheck docs build/linkcheck
 
+lowest: $(LOWEST)/.installed
+	PYTHONPATH=. $(LOWEST)/bin/python -m pytest -q -p no:cacheprovider -m "not slow" $(LOWEST_TESTS)
+
+$(LOWEST)/.installed: setup.py tests/lowest.txt
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --require-hashes -r tests/lowest.txt
+	@touch $@
+
 # The same commit gives the same bytes, whoever builds: compare dist/SHA256SUMS.
 dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 dist: $(VENV)/.test
@@ -80,9 +93,11 @@ lock:
 	$(PYTHON) -m pip install --quiet uv
 	for file in demo docs tests benchmarks; do $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 \
 	    --generate-hashes --no-header -o $$file/requirements.txt $$file/requirements.in; done
+	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 --resolution lowest-direct \
+	    --all-extras --generate-hashes --no-header -o tests/lowest.txt setup.py tests/lowest.in
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(GATES)/node_modules $(NEIGHBOURS)/node_modules build dist *.egg-info
+	rm -rf $(VENV) $(BENCH) $(LOWEST) $(GATES)/node_modules $(NEIGHBOURS)/node_modules build dist *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { sh tests/install.sh python3-venv && $(PYTHON) -m venv $(VENV); }
