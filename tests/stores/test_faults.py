@@ -527,7 +527,7 @@ def test_storage_uri_faults(uri: Any, fault: str) -> None:
 
 def test_redis_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra that is missing is named."""
-    monkeypatch.setattr("flask_wsguard.settings.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_wsguard.readers.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install flask-wsguard\[redis\]"):
         make_site(WSGUARD_STORAGE_URI="redis://localhost")
 
