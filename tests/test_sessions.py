@@ -351,6 +351,20 @@ def test_planted_session_and_planted_ticket_connect_nobody(app: Flask) -> None:
     assert alice.connect("/any", token, cookies=planted).reason == "user_changed"
 
 
+@pytest.mark.parametrize("planted", ["session=\xfb", "session2=\xfb", "sessions", "x=session\xe9"])
+def test_planted_bytes_that_are_no_text_lock_nobody_out(app: Flask, planted: str) -> None:
+    """A sibling's cookie of foreign bytes is no exception, and no session either."""
+    alice = Visitor(app)
+    alice.log_in("alice")
+    cookies = f"{alice.cookie_header()}; {planted}"
+    answer = alice.preauth("/any", cookies=cookies)
+    assert answer.status_code == 200
+    assert alice.log_in("alice").status_code == 200
+    token = alice.token("/any")
+    cookies = f"{alice.cookie_header()}; {planted}"
+    assert alice.connect("/any", token, cookies=cookies).reason is None
+
+
 # An ended session stays ended.
 
 

@@ -53,7 +53,7 @@ def method_is_post(request: PreauthRequest, rules: SourceRules) -> Refused | Non
 
 def content_is_json(request: PreauthRequest, rules: SourceRules) -> Refused | None:
     """Refuse the three content types that a foreign form can send without asking."""
-    if request.content_type.partition(";")[0].strip().lower() == "application/json":
+    if request.content_type.partition(";")[0].strip(" \t").lower() == "application/json":
         return None
     return Refused(Refusal.NOT_JSON, f"Content-Type {request.content_type!r}")
 

@@ -35,6 +35,7 @@ def reason(request: PreauthRequest, leaving_out: str = "") -> str:
 REFUSED: list[tuple[str, str, str, dict[str, Any]]] = [
     ("method_is_post", "bad_request", "accepted", {"method": "GET"}),
     ("content_is_json", "not_json", "accepted", {"content_type": "text/plain"}),
+    ("content_is_json", "not_json", "accepted", {"content_type": "\xa0application/json"}),
     ("body_is_short", "bad_request", "accepted", {"length": 4097}),
     ("transport_is_secure", "insecure_transport", "accepted",
      {"source": source(own="http://example.org", origin="http://example.org")}),
