@@ -17,11 +17,13 @@ ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb l
     default-jre-headless
 
 .PHONY: help demo test check dist lowest lint types unit js browser soak bench docs linkcheck lock clean
+.PHONY: help demo test check lint types unit js browser soak fuzz bench docs linkcheck lock clean
 
 help:
 	@echo "make demo   install and serve the demo at http://localhost:$(PORT) (PORT=...)"
 	@echo "make test   install what the tests need, run all of them, in browsers too"
 	@echo "make browser  only the attacks in Chromium, Firefox, WebKitGTK and two old engines"
+	@echo "make fuzz   fuzz the rules and the app for MINUTES=10, guided by coverage"
 	@echo "make bench  measure what the guard costs, write docs/performance.* (half an hour)"
 	@echo "make soak   clients, restarts and floods for MINUTES=10 and more, into docs/reliability.md"
 	@echo "make check  seconds: lint, types, unit tests (after one make test)"
@@ -60,6 +62,9 @@ soak: $(VENV)/.test
 	WSGUARD_RECORD=1 WSGUARD_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/faults/test_soak.py
 	WSGUARD_RECORD=1 WSGUARD_FLOOD_SECONDS=300 $(BIN)/python -m pytest tests/faults/test_load.py
 	WSGUARD_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/live/test_many.py
+
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz.run $(MINUTES)
 
 bench: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks --into docs

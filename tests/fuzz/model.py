@@ -24,6 +24,7 @@ ROUTES: dict[bytes, Any] = {
     b"/ticker": None,
     b"/anyone": "any",
 }
+_PARAMETER, _OFFER = b"wsguard_token", b"wsguard.token."
 _PORTS = {"https": 443, "http": 80}
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+?)(?::([0-9]{1,5}))?")
 
@@ -178,8 +179,7 @@ def _is_loopback(origin: str) -> bool:
 def _faults_of_credentials(
     request: Request, scene: Scene, logins: set[Login], demanded: set[str]
 ) -> Iterator[str]:
-    pairs = [part.partition(b"=") for part in request.query.split(b"&")]
-    tokens = [_decoded(value) for name, _, value in pairs if _decoded(name) == b"wsguard_token"]
+    tokens = _tokens(request, scene)
     grants = {grant.token_text.encode(): grant for grant in GRANTS if grant.genuine}
     if len(tokens) != 1 or (grant := grants.get(tokens[0])) is None:
         yield "no good token"
@@ -196,6 +196,19 @@ def _faults_of_credentials(
         yield "a scope is missing"
     if grant.ticket.session and not _is_session_of(grant, logins):
         yield "another session"
+
+
+def _tokens(request: Request, scene: Scene) -> list[bytes]:
+    """Return every token in the carriers that the site uses."""
+    tokens = []
+    if "query" in scene.policy.carriers:
+        pairs = [part.partition(b"=") for part in request.query.split(b"&")]
+        tokens += [_decoded(value) for name, _, value in pairs if _decoded(name) == _PARAMETER]
+    if "subprotocol" in scene.policy.carriers:
+        names = (request.joined(b"sec-websocket-protocol") or b"").split(b",")
+        offered = [name.strip() for name in names]
+        tokens += [name[len(_OFFER) :] for name in offered if name.startswith(_OFFER)]
+    return tokens
 
 
 def _is_session_of(grant: Grant, logins: set[Login]) -> bool:

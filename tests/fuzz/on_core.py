@@ -75,6 +75,7 @@ def _handshake(request: Request, scene: Scene, environ: facts.Environ) -> bool:
             environ,
             _mark(demanded),
             token_param="wsguard_token",
+            token_carriers=scene.policy.carriers,
             path=at,
             upgrade=True,
             session=lambda: _session(scene.login),

@@ -28,6 +28,7 @@ from . import model
 from .on_core import Broken
 from .request import Request, read_request
 from .scene import (
+    GRANTS,
     LOGINS,
     OLDER_SECRET,
     SCOPES,
@@ -85,6 +86,7 @@ def app_of(policy: Policy) -> Flask:
         WSGUARD_ALLOWED_ORIGINS=policy.origins,
         WSGUARD_ALLOW_INSECURE_TRANSPORT=policy.allow_insecure_transport,
         WSGUARD_ALLOW_MISSING_ORIGIN=policy.allow_missing_origin,
+        WSGUARD_TOKEN_CARRIERS=policy.carriers,
     )
     LoginManager(app).user_loader(lambda user_id: _User(user_id) if user_id in SCOPES else None)
     guard = WSGuard(app)
@@ -193,6 +195,8 @@ def _check_socket(request: Request, scene: Scene, served: Served, logins: list[L
         raise Broken(f"accepted in spite of: {', '.join(faults)}")
     if not served.sent.startswith(b"HTTP/1.1 101 "):
         raise Broken(f"the socket began with {served.sent[:60]!r}")
+    if any(grant.token_text.encode() in served.sent for grant in GRANTS):
+        raise Broken("the answer holds a token")
 
 
 def _check_preauth(request: Request, scene: Scene, served: Served, logins: list[Login]) -> bool:

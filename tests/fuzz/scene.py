@@ -24,11 +24,12 @@ TTL, SKEW = 30, 5
 
 @dataclass(frozen=True)
 class Policy:
-    """Which origins may connect, and the two switches that loosen the rules."""
+    """Which origins may connect, the two switches that loosen the rules, how tokens travel."""
 
     origins: tuple[str, ...]
     allow_insecure_transport: bool = False
     allow_missing_origin: bool = False
+    carriers: tuple[str, ...] = ("query",)
 
     @property
     def rules(self) -> SourceRules:
@@ -41,7 +42,12 @@ class Policy:
 POLICIES = (
     Policy(("self", "https://app.example.org", "https://*.partner.example")),
     Policy(("https://example.org", "http://localhost:5000"), allow_missing_origin=True),
-    Policy(("http://example.org", "http://*.localhost"), allow_insecure_transport=True),
+    Policy(
+        ("http://example.org", "http://*.localhost"),
+        allow_insecure_transport=True,
+        carriers=("query", "subprotocol"),
+    ),
+    Policy(("self",), carriers=("subprotocol",)),
 )
 SCHEMES = ("https", "http")
 OFFSETS = (0, 1, 29, 30, 34, 35, 36, -1, -5, -6, 3600, 0.5)

@@ -40,7 +40,14 @@ def test_app_keeps_the_contract_on_its_corpus(path: Path) -> None:
 def test_corpus_opens_sockets() -> None:
     """The fuzzers start from handshakes that succeed: refusing all would be no contract kept."""
     opened = {path.name for path in INPUTS["core"] if on_core.one_input(path.read_bytes())}
-    assert {"alice-connects", "bob-connects", "older-key", "bearer", "localhost"} <= opened
+    assert {
+        "alice-connects",
+        "bob-connects",
+        "older-key",
+        "bearer",
+        "localhost",
+        "subprotocol",
+    } <= opened
     with on_wsgi.quiet():
         granted = {path.name for path in INPUTS["wsgi"] if on_wsgi.one_input(path.read_bytes())}
     assert {"alice-connects", "public", "preauth", "preauth-referer", "ie-11"} <= granted
