@@ -107,9 +107,14 @@ def held_tickets(state: State, source: Source) -> list[tuple[str, str, Ticket]]:
     for name, text in cookie_pairs(request.environ.get("HTTP_COOKIE", "")):
         if name.startswith(prefix) and expected.keys.verifies_ticket(text):
             ticket = read_ticket(text)
-            if ticket and state.now() < ticket.expires_at + expected.clock_skew:
+            # Under its own name only: another one is planted, and may be none that can be expired.
+            if ticket and name == prefix + ticket.id and _is_live(state, ticket):
                 held.append((name, text, ticket))
     return held
+
+
+def _is_live(state: State, ticket: Ticket) -> bool:
+    return state.now() < ticket.expires_at + state.expected.clock_skew
 
 
 def _read_body() -> bytes:

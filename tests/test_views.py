@@ -222,6 +222,23 @@ def test_planted_tickets_of_another_user_push_nothing_out() -> None:
     assert alice.connect("/any", token).reason == "ticket_missing"
 
 
+@pytest.mark.parametrize("ending", ["\r", "\x00", "-copy", "\xe9"])
+def test_ticket_under_another_name_is_left_alone(ending: str) -> None:
+    """A valid ticket under a name of a sibling's making: none of ours to expire, and no 500."""
+    app = make_site(WSGUARD_MAX_PENDING_TICKETS=1)
+    visitor = Visitor(app)
+    visitor.log_in("carol")
+    own = ticket_lines(visitor.preauth("/any"))[0].partition(";")[0]
+    name, _, text = own.partition("=")
+    cookies = f"{visitor.cookie_header('session')}; {name}{ending}={text}"
+    answer = visitor.preauth("/any", cookies=cookies)
+    assert answer.status_code == 200
+    assert len(ticket_lines(answer)) == 1
+    # The control: under its own name it gives way to the new one.
+    answer = visitor.preauth("/any", cookies=f"{visitor.cookie_header('session')}; {own}")
+    assert len(ticket_lines(answer)) == 2
+
+
 def test_forged_and_expired_tickets_do_not_count() -> None:
     """What does not verify, or is over, is not a ticket that anybody waits for."""
     app = make_site(WSGUARD_MAX_PENDING_TICKETS=1)

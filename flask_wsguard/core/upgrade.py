@@ -60,7 +60,7 @@ def fault_of(request: Upgrade) -> Fault | None:
     if (request.upgrade or "").lower() != "websocket":
         return Fault("Upgrade is not websocket")
     connection = request.connection or ""
-    if "upgrade" not in {part.strip().lower() for part in connection.split(",")}:
+    if "upgrade" not in {part.strip(" \t").lower() for part in connection.split(",")}:
         return Fault("Connection does not say upgrade")
     if request.version != "13":
         return Fault("Sec-WebSocket-Version is not 13", 426 if request.version else 400)

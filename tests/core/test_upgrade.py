@@ -65,6 +65,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, int]] = {
     "two-upgrades": ({"upgrade": "websocket,h2c"}, "Upgrade is not websocket", 400),
     "no-connection": ({"connection": None}, "Connection does not say upgrade", 400),
     "close": ({"connection": "close"}, "Connection does not say upgrade", 400),
+    "control-byte-first": ({"connection": "\x1fUpgrade"}, "Connection does not say upgrade", 400),
     "not-upgrade": ({"connection": "not-upgrade"}, "Connection does not say upgrade", 400),
     "no-version": ({"version": None}, VERSION, 400),
     "empty-version": ({"version": ""}, VERSION, 400),

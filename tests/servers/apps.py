@@ -133,3 +133,10 @@ def make_database() -> Flask:
         ws.receive()
 
     return app
+
+
+def make_incidents() -> Any:
+    """Return the sites of tests/incidents."""
+    from tests.incidents.sites import make
+
+    return _with_verdicts(make())
