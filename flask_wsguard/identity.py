@@ -9,8 +9,8 @@ from typing import Any
 
 from flask import Flask, Request, current_app, g, request, url_for
 from flask_login import current_user, user_logged_in, user_logged_out
-from werkzeug.sansio.http import parse_cookie
 from werkzeug.routing import BuildError
+from werkzeug.sansio.http import parse_cookie
 
 from .core.case import Session
 from .sessions import open_session_alone, read_session
