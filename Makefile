@@ -7,6 +7,8 @@ MINUTES ?= 10
 PYTHON ?= python3
 BIN := $(VENV)/bin
 BENCH := $(VENV)-bench
+JUDGES := $(VENV)-judges
+MUTANTS := $(VENV)-mutants
 GATES := tests/js/gates
 NEIGHBOURS := tests/neighbours
 LOWEST := .venv-lowest
@@ -18,12 +20,15 @@ ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb l
 
 .PHONY: help demo test check dist lowest lint types unit js browser soak bench docs linkcheck lock clean
 .PHONY: help demo test check lint types unit js browser soak fuzz bench docs linkcheck lock clean
+.PHONY: help demo test check lint types unit js browser soak fuzz judges mutants sbom bench docs linkcheck lock clean
 
 help:
 	@echo "make demo   install and serve the demo at http://localhost:$(PORT) (PORT=...)"
 	@echo "make test   install what the tests need, run all of them, in browsers too"
 	@echo "make browser  only the attacks in Chromium, Firefox, WebKitGTK and two old engines"
 	@echo "make fuzz   fuzz the rules and the app for MINUTES=10, guided by coverage"
+	@echo "make judges  let bandit, pip-audit and wshawk judge; make sbom writes build/sbom.json"
+	@echo "make mutants  change the rules one by one and see which change no test notices (an hour)"
 	@echo "make bench  measure what the guard costs, write docs/performance.* (half an hour)"
 	@echo "make soak   clients, restarts and floods for MINUTES=10 and more, into docs/reliability.md"
 	@echo "make check  seconds: lint, types, unit tests (after one make test)"
@@ -66,6 +71,20 @@ soak: $(VENV)/.test
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.run $(MINUTES)
 
+judges: $(VENV)/.test $(JUDGES)/.installed
+	$(JUDGES)/bin/bandit --quiet --recursive --severity-level medium flask_wsguard demo
+	$(BIN)/python -m tests.judges.run $(JUDGES)/bin/python
+	$(JUDGES)/bin/pip-audit --disable-pip --require-hashes --strict -r demo/requirements.txt
+
+mutants: $(MUTANTS)/.installed
+	$(MUTANTS)/bin/mutmut run
+	$(MUTANTS)/bin/python -m tests.mutants.count
+
+sbom: $(JUDGES)/.installed
+	mkdir -p build
+	$(JUDGES)/bin/cyclonedx-py requirements demo/requirements.txt --output-file build/sbom.json
+	@echo "wrote build/sbom.json"
+
 bench: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks --into docs
 
@@ -96,7 +115,7 @@ dist: $(VENV)/.test
 
 lock:
 	$(PYTHON) -m pip install --quiet uv
-	for file in demo docs tests benchmarks; do $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 \
+	for file in demo docs tests tests/judges tests/mutants benchmarks; do $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 \
 	    --generate-hashes --no-header -o $$file/requirements.txt $$file/requirements.in; done
 	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 --resolution lowest-direct \
 	    --all-extras --generate-hashes --no-header -o tests/lowest.txt setup.py tests/lowest.in
@@ -124,6 +143,17 @@ $(VENV)/.test: $(BIN)/python setup.py tests/requirements.txt tests/install.sh
 	@touch $@
 
 # Not the tests' environment: the neighbours that are measured bring half of PyPI along.
+$(MUTANTS)/.installed: setup.py tests/mutants/requirements.txt
+	$(PYTHON) -m venv $(MUTANTS)
+	$(MUTANTS)/bin/pip install --quiet --require-hashes -r tests/mutants/requirements.txt
+	$(MUTANTS)/bin/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(JUDGES)/.installed: tests/judges/requirements.txt
+	$(PYTHON) -m venv $(JUDGES)
+	$(JUDGES)/bin/pip install --quiet --require-hashes -r tests/judges/requirements.txt
+	@touch $@
+
 $(BENCH)/.installed: setup.py benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/pip install --quiet --require-hashes -r benchmarks/requirements.txt

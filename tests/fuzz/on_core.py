@@ -13,7 +13,7 @@ from flask_wsguard.core.refusals import Refused
 
 from . import model
 from .request import Request, read_request
-from .scene import KEYS, SKEW, Login, Scene, fill_in, read_scene
+from .scene import GRANTS, KEYS, SKEW, Login, Scene, fill_in, read_scene
 
 LEFT_OUT: set[str] = set()
 """Names of checks to leave out, so that a test can see the contract broken."""
@@ -47,7 +47,8 @@ def _parse(text: bytes) -> None:
         parse_entry(line)
     notices.read_notice(line, KEYS)
     notices.read_notice(KEYS.sign_notice(text.decode("utf-8", "replace")), KEYS)
-    signed = KEYS._tickets.sign(b"k1." + urlsafe_b64encode(text).rstrip(b"="))
+    letters, id_ = urlsafe_b64encode(text).rstrip(b"=").decode(), GRANTS[0].ticket.id
+    signed = KEYS._tickets.sign(f"k1.{id_}.1.2.{id_}..{letters}.{letters}")
     ticket = tickets.read_ticket(signed.decode())
     if ticket and type(ticket.expires_at) is not int:
         raise Broken(f"{text!r} is a ticket without time")
