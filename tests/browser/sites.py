@@ -1,9 +1,10 @@
 """What gunicorn serves to the browsers: the guarded site, the control, and sites that lack a check.
 
 ``/`` is guarded, ``/control`` is the same without the extension, ``/lacking-NAME`` is guarded by
-``judge`` with some checks left out (lacking.py). All share secret and session cookie, so that one
-login is a login at each. On https the session is SameSite=None, as sites set it that are embedded
-or that log in across domains: nothing but the guard then stands between it and a foreign page.
+``judge`` with some checks left out (lacking.py), ``/carried`` takes the token as a subprotocol. All
+share secret and session cookie, so that one login is a login at each. On https the session is
+SameSite=None, as sites set it that are embedded or that log in across domains: nothing but the
+guard then stands between it and a foreign page.
 """
 
 from __future__ import annotations
@@ -66,13 +67,21 @@ def make_sites() -> Any:
     mounts["/listed"] = make_guarded("listed", set(), ("self", desk.listed_origin))
     mounts["/self"] = make_guarded("self", set())
     mounts["/named"] = make_guarded("named", set(), (desk.own_origin,))
+    mounts["/carried"] = make_guarded(
+        "carried",
+        set(),
+        WSGUARD_TOKEN_CARRIERS=["subprotocol"],
+        SOCK_SERVER_OPTIONS={"subprotocols": ["chat"]},
+    )
     return ProxyFix(desk.serve(DispatcherMiddleware(make_guarded("guarded", set()), mounts)))
 
 
-def make_guarded(name: str, left_out: set[str], origins: tuple[Any, ...] = ("self",)) -> Flask:
+def make_guarded(
+    name: str, left_out: set[str], origins: tuple[Any, ...] = ("self",), **config: Any
+) -> Flask:
     """Return the site with the extension, judged by all checks but those left out."""
     app = _plain_site(name)
-    app.config.update(LEFT_OUT=left_out, WSGUARD_ALLOWED_ORIGINS=origins)
+    app.config.update(LEFT_OUT=left_out, WSGUARD_ALLOWED_ORIGINS=origins, **config)
     app.before_request(desk.misbehave)
     guard = WSGuard(app)
     state = app.extensions["wsguard"]
