@@ -42,7 +42,10 @@ FLOORS: list[set[str]] = [
     {"client", "testing.handshakes"},
     {"testing.attacks", "testing.sockets"},
     {"testing", "testing.plugin"},
-    {"ops", "ops.cli", "ops.gunicorn", "ops.logs", "ops.metrics"},
+    {"ops", "ops.gunicorn", "ops.inventory", "ops.knock", "ops.logs", "ops.metrics"},
+    {"ops.attacks", "ops.audit", "ops.explain", "ops.routes", "ops.ticket"},
+    {"ops.check", "ops.probe"},
+    {"ops.cli"},
     {""},
 ]  # fmt: skip
 FLOOR_OF = {module: number for number, floor in enumerate(FLOORS) for module in floor}

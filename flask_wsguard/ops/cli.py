@@ -8,8 +8,15 @@ from flask.cli import AppGroup
 from ..disconnect import disconnect
 from ..live.registry import Selector
 from ..live.sockets import SIGN_IN_AGAIN
+from .check import check
+from .explain import explain
+from .probe import probe
+from .routes import routes
+from .ticket import ticket
 
 wsguard = AppGroup("wsguard", help="Guarded WebSockets.")
+for command in (routes, check, explain, probe, ticket):
+    wsguard.add_command(command)
 
 
 @wsguard.command("disconnect")

@@ -1,9 +1,9 @@
-"""What the servers serve: ``make_guarded`` carries five sites, each under a prefix of its own.
+"""What the servers serve: ``make_guarded`` carries six sites, each under a prefix of its own.
 
 ``/`` guarded · ``/mounted`` guarded too, under a SCRIPT_NAME · ``/carried`` guarded, the token
-beside the site's own subprotocol · ``/control`` without the extension · ``/bare`` with marks and
-no ``init_app``. They share secret and cookies, so that one login is a login at all of them.
-``POST /verdicts`` says what was refused and empties the list.
+beside the site's own subprotocol · ``/once`` guarded, each token once · ``/control`` without the
+extension · ``/bare`` with marks and no ``init_app``. They share secret and cookies, so that one
+login is a login at all of them. ``POST /verdicts`` says what was refused and empties the list.
 """
 
 from __future__ import annotations
@@ -64,11 +64,12 @@ def _with_verdicts(sites: Any) -> Any:
 
 
 def make_guarded() -> Any:
-    """Return the WSGI app with all five sites."""
+    """Return the WSGI app with all six sites."""
     chat = {"SOCK_SERVER_OPTIONS": {"subprotocols": ["chat"]}}
     mounts = {
         "/mounted": make_site(),
         "/carried": make_site(WSGUARD_TOKEN_CARRIERS=["subprotocol"], **chat),
+        "/once": make_site(WSGUARD_SINGLE_USE=True),
         "/control": make_control(),
         "/bare": _make_bare(),
     }

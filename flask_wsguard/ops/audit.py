@@ -1,0 +1,208 @@
+"""What is wrong with a site for production, each finding with the line to write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+
+from ..core.carriers import OWN_PROTOCOL, SUBPROTOCOL
+from ..core.origins import Origin, parse_entry
+from ..servers import NO_OWN_PROTOCOL
+from ..state import State
+from .inventory import SocketRoute
+
+ERROR, WARNING = "error", "warning"
+
+SHORTEST_SECRET = 16
+"""Bytes of a key below which it can be guessed off line, from one token."""
+
+_PLACEHOLDER = re.compile(
+    r"(dev|development|test|secret|change|changeme|password|your|default|example)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault: a stable ``id``, ``severity`` (error, warning), what is wrong, what to write."""
+
+    id: str
+    severity: str
+    what: str
+    write: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """How the site is served; None where the operator did not say."""
+
+    workers: int | None = None
+    threads: int | None = None
+    worker_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """All that the audit looks at. Needs an app context."""
+
+    app: Flask
+    state: State
+    routes: list[SocketRoute]
+    served: Deployment
+
+    @property
+    def sock_options(self) -> dict[str, Any]:
+        """Return what flask-sock is told."""
+        return self.app.config.get("SOCK_SERVER_OPTIONS") or {}
+
+    @property
+    def hosts(self) -> list[str]:
+        """Return the names under which the site says that it is served, without ports."""
+        named = [*(self.app.config.get("TRUSTED_HOSTS") or []), self.app.config.get("SERVER_NAME")]
+        return [name.rpartition(":")[0] or name for name in named if name]
+
+
+Audit = Callable[[Site], Iterator[Finding]]
+
+
+def secrets(site: Site) -> Iterator[Finding]:
+    """Find keys that can be guessed: with one, anybody writes tickets."""
+    line = (
+        "SECRET_KEY = \"<the output of: python -c 'import secrets; print(secrets.token_hex())'>\""
+    )
+    for key in site.state.settings.secret_key:
+        text = key if isinstance(key, str) else key.decode("latin-1")
+        if _PLACEHOLDER.match(text):
+            yield Finding("secret_default", ERROR, "a secret key reads like a placeholder", line)
+        elif len(text.encode()) < SHORTEST_SECRET:
+            what = f"a secret key has {len(text.encode())} bytes, fewer than {SHORTEST_SECRET}"
+            yield Finding("secret_short", ERROR, what, line)
+
+
+def switches(site: Site) -> Iterator[Finding]:
+    """Find settings that take a check away."""
+    settings = site.state.settings
+    if site.app.debug:
+        what = "debug mode tells visitors why they were refused, and runs their code"
+        yield Finding("debug", ERROR, what, "start without --debug and FLASK_DEBUG")
+    if not settings.enforce:
+        what = "observe only: what should be refused is let through"
+        yield Finding("observe_only", ERROR, what, "WSGUARD_ENFORCE = True")
+    if settings.allow_insecure_transport:
+        what = "plain http is accepted: whoever listens in reads session, ticket and token"
+        yield Finding("insecure_transport", ERROR, what, "WSGUARD_ALLOW_INSECURE_TRANSPORT = False")
+    if settings.allow_missing_origin:
+        what = "handshakes without Origin are accepted with ticket and token"
+        yield Finding("missing_origin", WARNING, what, "WSGUARD_ALLOW_MISSING_ORIGIN = False")
+    if not settings.recheck_session:
+        what = "a ticket outlives logout and a change of user"
+        yield Finding("session_not_rechecked", WARNING, what, "WSGUARD_RECHECK_SESSION = True")
+
+
+def origins(site: Site) -> Iterator[Finding]:
+    """Find origins that let too much in, or that can never work."""
+    settings = site.state.settings
+    if "self" in settings.allowed_origins and not site.app.config.get("TRUSTED_HOSTS"):
+        what = '"self" trusts the Host header, which DNS rebinding makes the attacker\'s'
+        yield Finding("self_without_hosts", WARNING, what, 'TRUSTED_HOSTS = ["example.org"]')
+    for entry in settings.allowed_origins:
+        if entry == "self":
+            continue
+        origin, _ = parse_entry(entry)
+        if origin.scheme == "http" and not origin.is_loopback:
+            what = f"{entry} is plain http: whoever is on its network can write its pages"
+            yield Finding("http_origin", WARNING, what, f'"{entry.replace("http:", "https:", 1)}"')
+        if site.hosts and not any(_may_be_same_site(origin, host) for host in site.hosts):
+            what = f"{entry} is another site: the Strict ticket cookie never travels from there"
+            yield Finding(
+                "cross_site_origin", WARNING, what, "leave it out, unless for public sockets"
+            )
+
+
+def routes(site: Site) -> Iterator[Finding]:
+    """Find sockets that nobody can open."""
+    loader = "@guard.scopes_loader\ndef scopes(user): return {...}"
+    for route in site.routes:
+        if route.mark is None:
+            what = f"{route.rule} carries no mark and is refused ({route.view})"
+            line = "@ws_protected, or @ws_public, directly below @sock.route(...)"
+            yield Finding("unguarded_route", ERROR, what, line)
+        elif route.scopes and site.state.site.scopes_loader is None:
+            what = f"{route.rule} demands scopes that no loader grants"
+            yield Finding("scopes_without_loader", ERROR, what, loader)
+    protected = any(route.guard == "protected" for route in site.routes)
+    if protected and not site.state.site.loaders.has_any:
+        what = "nothing knows the user: no Flask-Login, no identity_loader"
+        yield Finding("no_login", ERROR, what, "LoginManager(app), or @guard.identity_loader")
+
+
+def sockets(site: Site) -> Iterator[Finding]:
+    """Find what flask-sock is not told."""
+    options = site.sock_options
+    if not options.get("ping_interval"):
+        what = "peers that are gone keep their sockets, and a thread each, for ever"
+        yield Finding("no_ping", WARNING, what, 'SOCK_SERVER_OPTIONS = {"ping_interval": 25, ...}')
+    if not options.get("max_message_size"):
+        what = "a message may be of any size"
+        line = 'SOCK_SERVER_OPTIONS = {"max_message_size": 65536, ...}'
+        yield Finding("no_message_limit", WARNING, what, line)
+    protocols = options.get("subprotocols") or []
+    if SUBPROTOCOL in site.state.settings.token_carriers and OWN_PROTOCOL not in protocols:
+        line = "move SOCK_SERVER_OPTIONS above WSGuard(app)"
+        yield Finding("protocol_lost", ERROR, NO_OWN_PROTOCOL, line)
+
+
+def serving(site: Site) -> Iterator[Finding]:
+    """Find what the server in front cannot do."""
+    settings, served = site.state.settings, site.served
+    if served.worker_class == "sync":
+        what = "gunicorn's sync worker serves one socket, and nothing else meanwhile"
+        yield Finding("sync_worker", ERROR, what, "--worker-class gthread --threads 100")
+    most, threads = settings.max_connections, served.threads
+    if served.worker_class != "gevent" and (most is None or (threads and most >= threads)):
+        what = "under gthread open sockets can hold every thread: then the site hangs"
+        line = f"WSGUARD_MAX_CONNECTIONS = {max(1, threads * 9 // 10) if threads else 90}"
+        yield Finding("all_threads", WARNING, what, line)
+    if not site.state.has_early_gate:
+        what = "wsgi_app was wrapped before init_app: hopeless handshakes open a session first"
+        line = "app.wsgi_app = ProxyFix(app.wsgi_app, ...), below WSGuard(app)"
+        yield Finding("no_early_gate", WARNING, what, line)
+    if settings.storage_uri is None and served.workers != 1:
+        line = 'WSGUARD_STORAGE_URI = "sqlite:////run/app/wsguard.db"'
+        if settings.single_use:
+            what = "single use holds in one process only: a token opens a socket in each worker"
+            yield Finding("single_use_without_store", ERROR, what, line)
+        what = "a logout reaches the sockets of its own process only (--workers 1, if that is all)"
+        yield Finding("no_store", WARNING, what, line)
+
+
+def cookies(site: Site) -> Iterator[Finding]:
+    """Find a session that a sibling can plant, or a listener can read."""
+    config = site.app.config
+    if not config["SESSION_COOKIE_NAME"].startswith("__Host-"):
+        what = "a sibling of your host can plant the session cookie, and lock users out"
+        line = 'SESSION_COOKIE_NAME = "__Host-session"'
+        yield Finding("session_plantable", WARNING, what, line)
+    if not config["SESSION_COOKIE_SECURE"]:
+        what = "the session cookie also travels over plain http"
+        yield Finding("session_not_secure", WARNING, what, "SESSION_COOKIE_SECURE = True")
+
+
+AUDITS: tuple[Audit, ...] = (
+    secrets, switches, origins, routes, sockets, serving, cookies,
+)  # fmt: skip
+
+
+def audit(site: Site) -> list[Finding]:
+    """Return all findings, errors first."""
+    found = [finding for ask in AUDITS for finding in ask(site)]
+    return sorted(found, key=lambda finding: finding.severity != ERROR)
+
+
+def _may_be_same_site(origin: Origin, host: str) -> bool:
+    """Tell whether two hosts share their last two labels, the least that a site has."""
+    ends = [name.lstrip(".").lower().split(".")[-2:] for name in (origin.host, host)]
+    return ends[0] == ends[1]

@@ -1,0 +1,43 @@
+"""``flask wsguard check``: whether this configuration is fit for production."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+from flask.cli import with_appcontext
+
+from .audit import ERROR, Deployment, Site, audit
+from .inventory import guarded_app, socket_routes
+
+
+@click.command("check")
+@click.option("--workers", type=click.IntRange(1), help="Processes that serve the site.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of each, under gthread.")
+@click.option("--worker-class", help="gunicorn's: gthread, gevent, sync.")
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@with_appcontext
+def check(
+    workers: int | None,
+    threads: int | None,
+    worker_class: str | None,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Audit the configuration for production. Exits with 1 on an error."""
+    app, state = guarded_app()
+    served = Deployment(workers, threads, worker_class)
+    findings = audit(Site(app, state, socket_routes(app, state), served))
+    errors = sum(finding.severity == ERROR for finding in findings)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.severity}: {finding.id}: {finding.what}")
+            for line in finding.write.splitlines():
+                click.echo(f"    {line}")
+        click.echo(f"{errors} errors, {len(findings) - errors} warnings")
+    if errors or (strict and findings):
+        click.get_current_context().exit(1)

@@ -1,0 +1,152 @@
+"""Handshakes and preauths byte for byte: what a WebSocket library would mend, this sends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import socket
+import ssl
+from base64 import b64encode
+from dataclasses import dataclass, replace
+from http.cookies import CookieError, SimpleCookie
+
+TIMEOUT = 10.0
+"""Seconds to wait for each answer."""
+
+
+class NoAnswer(Exception):
+    """The site did not answer as HTTP does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A socket's address: scheme http or https, host, port, and the path with its prefix."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def netloc(self) -> str:
+        """Return the Host header, the default port left out."""
+        standard = {"http": 80, "https": 443}[self.scheme]
+        return self.host if self.port == standard else f"{self.host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Return the origin of the site's own pages."""
+        return f"{self.scheme}://{self.netloc}"
+
+    def connect(self) -> socket.socket:
+        """Open a connection, with TLS where the address says so."""
+        raw = socket.create_connection((self.host.strip("[]"), self.port), TIMEOUT)
+        if self.scheme == "http":
+            return raw
+        return ssl.create_default_context().wrap_socket(raw, server_hostname=self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """One upgrade to send. ``origins``: a header each; ``cookies`` a Cookie header."""
+
+    target: Target
+    origins: tuple[str, ...]
+    query: str
+    cookies: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def at(self, path: str) -> Handshake:
+        """Return the same handshake at another path."""
+        return replace(self, target=replace(self.target, path=path))
+
+    def bytes(self) -> bytes:
+        """Return the request."""
+        address = self.target.path + (f"?{self.query}" if self.query else "")
+        lines = [
+            f"GET {address} HTTP/1.1",
+            f"Host: {self.target.netloc}",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {b64encode(secrets.token_bytes(16)).decode()}",
+            *(f"Origin: {origin}" for origin in self.origins),
+            *(f"{name}: {value}" for name, value in self.headers),
+        ]
+        if self.cookies:
+            lines.append(f"Cookie: {self.cookies}")
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def knock(handshake: Handshake) -> int:
+    """Send a handshake and return the status of the answer; the socket is not kept."""
+    try:
+        with handshake.target.connect() as wire:
+            wire.sendall(handshake.bytes())
+            with wire.makefile("rb") as answer:
+                words = answer.readline(1024).split()
+        return int(words[1])
+    except (OSError, IndexError, ValueError) as fault:
+        raise NoAnswer(f"{handshake.target.origin}: {fault or 'no HTTP'}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Preauth:
+    """What preauth answered. ``token`` is empty where none was given, ``cookies`` what it set."""
+
+    status: int
+    token: str = ""
+    param: str = ""
+    cookies: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def preauth(
+    target: Target,
+    prefix: str,
+    cookies: str,
+    *,
+    origin: str | None,
+    content_type: str = "application/json",
+) -> Preauth:
+    """Ask for a token for the target's path, as a page of ``origin`` would."""
+    kind = http.client.HTTPSConnection if target.scheme == "https" else http.client.HTTPConnection
+    headers = {"Content-Type": content_type, "Cookie": cookies}
+    if origin is not None:
+        headers["Origin"] = origin
+    wire = kind(target.host.strip("[]"), target.port, timeout=TIMEOUT)
+    try:
+        wire.request("POST", f"{prefix}/preauth", json.dumps({"path": target.path}), headers)
+        answer = wire.getresponse()
+        return _read(answer, answer.read(65536))
+    except (OSError, http.client.HTTPException) as fault:
+        raise NoAnswer(f"{target.origin}: {fault}") from None
+    finally:
+        wire.close()
+
+
+def _read(answer: http.client.HTTPResponse, body: bytes) -> Preauth:
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        fields = {}
+    set_now = [_pair(line) for line in answer.headers.get_all("Set-Cookie") or []]
+    return Preauth(
+        answer.status,
+        str(fields.get("token") or ""),
+        str(fields.get("param") or ""),
+        tuple(pair for pair in set_now if pair),
+        str(fields.get("reason") or ""),
+    )
+
+
+def _pair(line: str) -> str:
+    """Return name=value of a cookie that is set, empty for one that is expired."""
+    try:
+        cookie = next(iter(SimpleCookie(line).values()))
+    except (CookieError, StopIteration):
+        return ""
+    return "" if cookie["max-age"] == "0" else line.partition(";")[0].strip()

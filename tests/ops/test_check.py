@@ -1,0 +1,188 @@
+"""``flask wsguard check``: each finding alone, and a site that has none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_login import LoginManager
+from flask_sock import Sock
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from flask_wsguard import WSGuard, ws_protected, ws_public
+from tests.ops.commands import run, shell
+from tests.ops.site import create_app
+
+GOOD: dict[str, Any] = {
+    "SECRET_KEY": "9f8b2c" * 8,
+    "TRUSTED_HOSTS": ["example.org", ".example.org"],
+    "SOCK_SERVER_OPTIONS": {"ping_interval": 25, "max_message_size": 65536},
+    "SESSION_COOKIE_NAME": "__Host-session",
+    "SESSION_COOKIE_SECURE": True,
+    "WSGUARD_STORAGE_URI": "sqlite:////run/app/wsguard.db",
+    "WSGUARD_MAX_CONNECTIONS": 90,
+}
+SERVED = ["--workers", "2", "--threads", "100", "--worker-class", "gthread"]
+
+
+def make(*, logins: bool = True, scopes: str = "", marked: bool = True, **config: Any) -> Flask:
+    app = Flask("shop")
+    app.config.update({**GOOD, **config})
+    if logins:
+        LoginManager(app)
+    WSGuard(app)
+    sock = Sock(app)
+
+    @sock.route("/ticker")
+    @ws_public
+    def ticker(ws: Any) -> None: ...
+
+    if marked:
+
+        @sock.route("/cart")
+        @ws_protected(scopes=scopes or ())
+        def cart(ws: Any) -> None: ...
+
+    else:
+
+        @sock.route("/cart")
+        def bare(ws: Any) -> None: ...
+
+    return app
+
+
+def findings(app: Flask, *served: str) -> list[tuple[str, str]]:
+    """Return id and severity of every finding."""
+    _, said = run(app, "check", "--json", *(served or SERVED))
+    return [(one["id"], one["severity"]) for one in json.loads(said)]
+
+
+def test_a_good_site_has_no_findings() -> None:
+    """The control for every row below."""
+    assert run(make(), "check", "--strict", *SERVED) == (0, "0 errors, 0 warnings\n")
+
+
+# id, severity, what is changed
+CONFIGURED: list[tuple[str, str, dict[str, Any]]] = [
+    ("secret_default", "error", {"SECRET_KEY": "change me: at least 32 random bytes"}),
+    ("secret_default", "error", {"SECRET_KEY": b"dev"}),
+    ("secret_short", "error", {"SECRET_KEY": "a1b2c3d4e5f6"}),
+    ("secret_short", "error", {"SECRET_KEY_FALLBACKS": ["0123456789abcde"]}),
+    ("observe_only", "error", {"WSGUARD_ENFORCE": False}),
+    ("insecure_transport", "error", {"WSGUARD_ALLOW_INSECURE_TRANSPORT": True}),
+    ("missing_origin", "warning", {"WSGUARD_ALLOW_MISSING_ORIGIN": True}),
+    ("session_not_rechecked", "warning", {"WSGUARD_RECHECK_SESSION": False}),
+    ("self_without_hosts", "warning", {"TRUSTED_HOSTS": None}),
+    ("cross_site_origin", "warning", {"WSGUARD_ALLOWED_ORIGINS": ["https://partner.example"]}),
+    (
+        "cross_site_origin",
+        "warning",
+        {
+            "TRUSTED_HOSTS": None,
+            "SERVER_NAME": "example.org:8443",
+            "WSGUARD_ALLOWED_ORIGINS": ["https://evil-example.org"],
+        },
+    ),
+    ("http_origin", "warning", {"WSGUARD_ALLOWED_ORIGINS": ["http://app.example.org"]}),
+    ("no_ping", "warning", {"SOCK_SERVER_OPTIONS": {"max_message_size": 1}}),
+    ("no_message_limit", "warning", {"SOCK_SERVER_OPTIONS": {"ping_interval": 1}}),
+    ("no_store", "warning", {"WSGUARD_STORAGE_URI": None}),
+    ("all_threads", "warning", {"WSGUARD_MAX_CONNECTIONS": None}),
+    ("all_threads", "warning", {"WSGUARD_MAX_CONNECTIONS": 100}),
+    ("session_plantable", "warning", {"SESSION_COOKIE_NAME": "session"}),
+    ("session_not_secure", "warning", {"SESSION_COOKIE_SECURE": False}),
+]
+
+
+@pytest.mark.parametrize(
+    ("id_", "severity", "config"),
+    CONFIGURED,
+    ids=[f"{row[0]}-{number}" for number, row in enumerate(CONFIGURED)],
+)
+def test_each_fault_of_the_configuration_is_found(
+    id_: str, severity: str, config: dict[str, Any]
+) -> None:
+    """It, and nothing else."""
+    assert findings(make(**config)) == [(id_, severity)]
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        ["self", "https://app.example.org", "https://*.example.org"],
+        ["https://example.org:8443"],
+    ],
+)
+def test_origins_of_the_same_site_are_fine(origins: list[str]) -> None:
+    """A sibling and another port; the Strict cookie travels from there."""
+    assert findings(make(WSGUARD_ALLOWED_ORIGINS=origins)) == []
+
+
+def test_routes_that_nobody_can_open_are_found() -> None:
+    """No mark, no scopes_loader, no login."""
+    assert findings(make(marked=False)) == [("unguarded_route", "error")]
+    assert findings(make(scopes="buy")) == [("scopes_without_loader", "error")]
+    assert findings(make(logins=False)) == [("no_login", "error")]
+
+
+def test_single_use_needs_a_store() -> None:
+    """In each worker a token would open a socket."""
+    app = make(WSGUARD_SINGLE_USE=True, WSGUARD_STORAGE_URI=None)
+    assert findings(app) == [("single_use_without_store", "error"), ("no_store", "warning")]
+    assert findings(app, "--workers", "1") == []
+
+
+def test_a_lost_subprotocol_is_found() -> None:
+    """SOCK_SERVER_OPTIONS set after init_app took it away."""
+    app = make(WSGUARD_TOKEN_CARRIERS=["subprotocol"])
+    assert findings(app) == []
+    app.config["SOCK_SERVER_OPTIONS"] = GOOD["SOCK_SERVER_OPTIONS"]
+    assert findings(app) == [("protocol_lost", "error")]
+
+
+def test_a_wrapped_app_is_found() -> None:
+    """A middleware put on before init_app keeps the early gate out."""
+    app = Flask("shop")
+    app.config.update(GOOD)
+    LoginManager(app)
+    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+    WSGuard(app)
+    assert findings(app) == [("no_early_gate", "warning")]
+
+
+def test_debug_mode_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Flask's command line reads it, whatever the configuration says."""
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    assert findings(make()) == [("debug", "error")]
+
+
+def test_workers_that_do_not_fit_are_found() -> None:
+    """The sync worker; gevent has no threads to run out of."""
+    assert findings(make(), "--worker-class", "sync") == [("sync_worker", "error")]
+    app = make(WSGUARD_MAX_CONNECTIONS=None)
+    assert findings(app, "--worker-class", "gevent") == []
+    assert findings(app) == [("all_threads", "warning")]
+    assert findings(app, "--workers", "2") == [("all_threads", "warning")]
+
+
+def test_exit_code_is_for_ci() -> None:
+    """Errors fail, warnings only when asked; each comes with what to write."""
+    app = make(SESSION_COOKIE_SECURE=False)
+    code, said = run(app, "check", *SERVED)
+    assert (code, run(app, "check", "--strict", *SERVED)[0]) == (0, 1)
+    assert said == (
+        "warning: session_not_secure: the session cookie also travels over plain http\n"
+        "    SESSION_COOKIE_SECURE = True\n"
+        "0 errors, 1 warnings\n"
+    )
+
+
+@pytest.mark.slow
+def test_check_as_its_users_run_it() -> None:
+    """The tests' own site is not fit for production."""
+    code, said = shell("check")
+    assert code == 1
+    assert "error: unguarded_route: /forgotten carries no mark and is refused (the view is " in said
+    assert run(create_app(), "check")[1] == said

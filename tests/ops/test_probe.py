@@ -1,0 +1,231 @@
+"""``flask wsguard probe``: it finds the hole where there is one, and none where there is none."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import trustme
+from flask import Flask
+
+from tests.ops.commands import run, shell
+from tests.servers.conftest import Server, running
+from tests.wire import Browser
+
+pytestmark = pytest.mark.slow
+
+ATTACKS = [
+    "foreign origin",
+    "look-alike origin, suffix",
+    "look-alike origin, prefix",
+    "look-alike origin, user info",
+    "another port of the host",
+    "origin null",
+    "origin missing",
+    "origin empty",
+    "two origins",
+    "cross-site by fetch metadata",
+    "no token",
+    "two tokens",
+    "spoilt token",
+    "token without its ticket",
+    "ticket of another token",
+    "nobody's session",
+]
+FORCED = [
+    "preauth from a foreign origin",
+    "preauth from origin null",
+    "preauth without an origin",
+    "preauth by a form",
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running("gthread", tmp_path_factory.mktemp("probe")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cookie(server: Server) -> str:
+    """Return alice's session, as one would copy it from a browser."""
+    browser = Browser(server.port).log_in("alice")
+    return "; ".join(f"{name}={value}" for name, value in browser.jar.items())
+
+
+def probe(url: str, *words: str) -> tuple[int, list[tuple[str, str, int]]]:
+    """Return exit status, and attack, verdict and status of every row."""
+    code, said = run(Flask("nobody"), "probe", url, "--json", *words)
+    return code, [(one["attack"], one["verdict"], one["status"]) for one in json.loads(said)]
+
+
+def test_a_guarded_site_has_no_hole(server: Server, cookie: str) -> None:
+    """Its own page gets in, then every attack is refused, on its own ground."""
+    server.verdicts()
+    url = f"http://localhost:{server.port}/echo"
+    code, rows = probe(url, "--cookie", cookie, "--other-path", "/any")
+    assert code == 0
+    assert rows == [
+        ("the site's own page", "open", 101),
+        *((attack, "refused", 403) for attack in ATTACKS),
+        ("replay at once", "note", 101),
+        ("replay on another path", "refused", 403),
+        *((attack, "refused", 403) for attack in FORCED[:3]),
+        ("preauth by a form", "refused", 415),
+    ]
+    assert server.verdicts() == [
+        *["origin_not_allowed"] * 6,
+        *["origin_missing"] * 2,
+        "origin_not_allowed",
+        "cross_site_fetch",
+        "token_missing",
+        *["token_invalid"] * 2,
+        *["ticket_missing"] * 2,
+        "session_ended",
+        "path_mismatch",
+    ]
+
+
+def test_an_unguarded_site_is_one_hole(server: Server, cookie: str) -> None:
+    """The control: the same site without the extension lets every attack in."""
+    url = f"ws://localhost:{server.port}/control/echo"
+    code, rows = probe(url, "--prefix", "/control/wsguard", "--cookie", cookie)
+    assert code == 1
+    assert rows == [
+        ("the site's own page", "open", 101),
+        *((attack, "HOLE", 101) for attack in ATTACKS),
+    ]
+
+
+def test_a_public_socket_is_asked_for_its_origin_alone(server: Server) -> None:
+    """No token is given and none is missed; any_origin is the hole that its mark says."""
+    code, rows = probe(f"http://localhost:{server.port}/ticker")
+    assert code == 0
+    assert rows[1:] == [(attack, "refused", 403) for attack in ATTACKS[:10]]
+    code, rows = probe(f"http://localhost:{server.port}/anyone")
+    assert (code, rows[1]) == (1, ("foreign origin", "HOLE", 101))
+
+
+def test_nothing_is_proved_where_the_own_page_is_refused(server: Server) -> None:
+    """Without a login, or where another thing answers no, every refusal would look good."""
+    url = f"http://localhost:{server.port}/echo"
+    assert probe(url) == (2, [("the site's own page", "refused", 401)])
+    code, rows = probe(f"http://localhost:{server.port}/control/nowhere", "--prefix", "/x")
+    assert (code, rows) == (2, [("the site's own page", "refused", 404)])
+    code, said = run(Flask("nobody"), "probe", url)
+    assert (code, said.splitlines()) == (
+        2,
+        [
+            "the site's own page  refused  401  preauth says login_required",
+            "the site's own page did not get in, so nothing is proved",
+        ],
+    )
+
+
+def test_probe_as_its_users_run_it(server: Server, cookie: str) -> None:
+    """Through a command that logs in; the app need not load."""
+    login = f"{sys.executable} -c \"print('{cookie}')\""
+    url = f"http://localhost:{server.port}/echo"
+    code, said = shell("probe", url, "--login", login)
+    assert code == 0
+    assert said.splitlines()[0] == "the site's own page            open     101"
+    assert said.splitlines()[-1] == "21 attacks, 0 holes"
+
+
+def test_a_login_that_fails_is_said() -> None:
+    """No cookie, no probe."""
+    code, said = run(Flask("nobody"), "probe", "http://localhost:1/echo", "--login", "exit 3")
+    assert code == 1
+    assert "the login command printed no cookie" in said
+
+
+@pytest.mark.parametrize("url", ["https://example.org/echo", "http://10.0.0.1/", "ws://[::2]/"])
+def test_only_this_machine_unless_it_is_yours(url: str) -> None:
+    """Nothing is sent before somebody says so."""
+    code, said = run(Flask("nobody"), "probe", url)
+    assert code == 2
+    assert "say --i-own-this-host" in said
+
+
+def test_an_address_that_is_none_is_said() -> None:
+    """A usage error; a dead port is an error of its own."""
+    assert run(Flask("nobody"), "probe", "localhost:5000/echo")[0] == 2
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    code, said = run(Flask("nobody"), "probe", f"http://localhost:{port}/", "--i-own-this-host")
+    assert code == 1
+    assert f"http://localhost:{port}: " in said
+
+
+def test_behind_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a certificate of the machine's own CA; a server that opens everything is one hole."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with open_to_all(authority) as port:
+        code, rows = probe(f"wss://localhost:{port}/echo")
+    assert code == 1
+    assert rows[0] == ("the site's own page", "open", 101)
+    assert rows[1:] == [(attack, "HOLE", 101) for attack in ATTACKS]
+
+
+def test_a_token_that_works_once(server: Server, cookie: str) -> None:
+    """The replay that is a note elsewhere is refused with WSGUARD_SINGLE_USE."""
+    url = f"http://localhost:{server.port}/once/echo"
+    login = f"printf %s '{cookie}'"
+    code, said = run(Flask("nobody"), "probe", url, "--prefix", "/once/wsguard", "--login", login)
+    assert code == 0
+    assert "replay at once                 refused  403\n" in said
+    assert said.splitlines()[-1] == "21 attacks, 0 holes"
+
+
+def test_a_site_that_hangs_up_is_an_error() -> None:
+    """Neither a hole nor a refusal: at preauth, and at the handshake behind it."""
+    told = [b"HTTP/1.1 404 No\r\nContent-Length: 2\r\nSet-Cookie: \x01\r\n\r\n[]", b""]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for answer in told:
+                peer, _ = listener.accept()
+                with peer:
+                    peer.recv(65536)
+                    peer.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = listener.getsockname()[1]
+        code, said = run(Flask("nobody"), "probe", f"http://127.0.0.1:{port}/x")
+        thread.join(10)
+    assert code == 1
+    assert f"http://127.0.0.1:{port}: " in said
+
+
+@contextmanager
+def open_to_all(authority: trustme.CA) -> Iterator[int]:
+    """Serve TLS: no preauth, and a 101 for whoever comes."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    listener = socket.create_server(("127.0.0.1", 0))
+    no = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                peer, _ = listener.accept()
+                with context.wrap_socket(peer, server_side=True) as secure:
+                    asks = secure.recv(65536).startswith(b"POST")
+                    secure.sendall(no if asks else b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with listener:
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
