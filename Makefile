@@ -18,9 +18,8 @@ LOWEST_TESTS := tests/core $(addprefix tests/test_,ended.py gate.py guard.py hoo
 ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb libnss3-tools \
     default-jre-headless
 
-.PHONY: help demo test check dist lowest lint types unit js browser soak bench docs linkcheck lock clean
-.PHONY: help demo test check lint types unit js browser soak fuzz bench docs linkcheck lock clean
-.PHONY: help demo test check lint types unit js browser soak fuzz judges mutants sbom bench docs linkcheck lock clean
+.PHONY: help demo test check dist lowest lint types unit js browser soak bench docs linkcheck \
+    lock clean fuzz judges mutants sbom
 
 help:
 	@echo "make demo   install and serve the demo at http://localhost:$(PORT) (PORT=...)"

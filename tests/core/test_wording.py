@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from flask_wsguard.core import preauth
-from flask_wsguard.core.case import Session, cookie_pairs
-from flask_wsguard.core.handshake import judge
+from flask_wsguard.core.case import Protected, Public, Session, cookie_pairs
+from flask_wsguard.core.handshake import Accepted, judge
+from flask_wsguard.core.origins import Origin, parse_entry
+from flask_wsguard.core.pending import Held, surplus
 from flask_wsguard.core.preauth import PreauthRequest, SocketPath, read_body, read_path
 from flask_wsguard.core.refusals import Refusal, Refused
 from flask_wsguard.core.tickets import read_ticket
@@ -175,3 +177,49 @@ def test_longest_ticket_is_read() -> None:
     assert len(longer) == 1028
     assert not KEYS.verifies_ticket(longer)
     assert read_ticket(longer) is None
+
+
+def test_missing_scopes_are_listed() -> None:
+    """All that are missing, in order, as preauth's ``required`` takes them apart."""
+    mark = Protected(frozenset({"b", "a", "chat:read"}))
+    assert refusal(mark=mark) == Refused(Refusal.SCOPE_MISSING, "a, b")
+
+
+def test_public_route_shows_no_ticket() -> None:
+    """Good credentials that nobody asked for are not handed on."""
+    outcome = judge(handshake(mark=Public()), expected=EXPECTED, now=NOW)
+    assert outcome == Accepted(None, None)
+
+
+def test_listed_sibling_may_ask_for_a_protected_path() -> None:
+    """Its fetch is same-site, and the rules are asked."""
+    where = source(origin="https://app.example.org", fetch_site="same-site")
+    asked = PreauthRequest("POST", "application/json", 17, where)
+    assert preauth.refuse_for_protected(asked, RULES) is None
+
+
+def test_tickets_that_just_fit_are_kept() -> None:
+    """4,096 bytes together, the new one counted; one more and the oldest goes."""
+    held = [Held("old", 1000, 1), Held("new", 2000, 2)]
+    assert surplus(held, new_size=1096, most=16) == []
+    assert surplus(held, new_size=1097, most=16) == ["old"]
+    assert surplus(held, new_size=1, most=3) == []
+    assert surplus(held, new_size=1, most=2) == ["old"]
+
+
+def test_longest_label_and_host() -> None:
+    """63 letters a label, 254 a host with its last dot (RFC 1035 section 2.3.4)."""
+    label = "a" * 63
+    assert Origin.parse(f"https://{label}.example") is not None
+    assert Origin.parse(f"https://{label}a.example") is None
+    longest = ".".join([label] * 3 + ["b" * 61]) + "."
+    assert len(longest) == 254
+    assert Origin.parse(f"https://{longest}") is not None
+    assert Origin.parse(f"https://{longest}c") is None
+
+
+@pytest.mark.parametrize("entry", ["", " ", "\t"])
+def test_empty_entry(entry: str) -> None:
+    """The message is what a ConfigError repeats."""
+    with pytest.raises(ValueError, match=r"^an entry is empty$"):
+        parse_entry(entry)
