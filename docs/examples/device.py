@@ -1,7 +1,5 @@
 """A device or script: log in once, open a socket, open it again when it ends."""
 
-from contextlib import closing
-
 import requests
 from websocket import WebSocketConnectionClosedException
 
@@ -14,10 +12,16 @@ def listen(site, user, heard):
         opener = SocketOpener(session)
         while True:
             try:
-                with closing(opener.open(f"{site}/write")) as socket:
-                    heard(socket.recv())
-                    socket.recv()  # here until the site closes it
+                receive(opener.open(f"{site}/write"), heard)
             except WebSocketConnectionClosedException:
                 continue  # a new ticket for each connect
             except ConnectionRefused as refused:
                 return refused.reason  # log in again, or give up
+
+
+def receive(socket, heard):
+    try:
+        while message := socket.recv():  # "" once the site has closed it
+            heard(message)
+    finally:
+        socket.shutdown()  # websocket-client's close() leaves a closed one's descriptor open
