@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser import pictures
+from tests.browser import demo_site, pictures
 from tests.browser.demo_site import Demo
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
+each_size = pytest.mark.parametrize("size", pictures.SIZES, ids=["desktop", "phone"])
 
 STOLEN = "Alice\u2019s private line: call me at 5 pm."
 FORGED = "Please wire the money to Mallory. (not written by me)"
@@ -32,9 +34,7 @@ def victim(visitor: Visitor, demo: Demo) -> Iterator[Visitor]:
     """Return alice at the demo, connected to the chat, who has opened the evil page in a tab."""
     visitor.go(demo.url)
     visitor.driver.delete_all_cookies()
-    visitor.go(demo.url)
-    visitor.run("document.querySelector('[value=alice]').click()")
-    visitor.wait("return /Connected/.test(document.getElementById('state').textContent)")
+    log_in(visitor, demo)
     visitor.home = visitor.driver.current_window_handle
     address = visitor.run("return document.getElementById('evil').href")
     visitor.driver.switch_to.new_window("tab")
@@ -42,6 +42,19 @@ def victim(visitor: Visitor, demo: Demo) -> Iterator[Visitor]:
     visitor.wait("return document.body.getAttribute('data-done')")
     yield visitor
     visitor.forget()
+
+
+@pytest.fixture
+def writing(request: pytest.FixtureRequest) -> bool:
+    """Tell whether this run writes the evidence, the pictures among it."""
+    return bool(request.config.getoption("--write-evidence", default=False))
+
+
+def log_in(visitor: Visitor, demo: Demo) -> None:
+    """Log in as alice, and wait until the chat is connected."""
+    visitor.go(demo.url)
+    visitor.run("document.querySelector('[value=alice]').click()")
+    visitor.wait("return /Connected/.test(document.getElementById('state').textContent)")
 
 
 def rows(visitor: Visitor, list_: str) -> list[Any]:
@@ -123,21 +136,42 @@ def test_origin_stands_alone_without_the_token(victim: Visitor) -> None:
     assert "origin_not_allowed" in press(victim, "Without token, Origin kept")[2]
 
 
-@pytest.mark.parametrize("size", pictures.SIZES, ids=["desktop", "phone"])
-def test_both_pages_fit_the_screen(
-    victim: Visitor, size: str, request: pytest.FixtureRequest
-) -> None:
+@pytest.fixture
+def chat(visitor: Visitor, tmp_path: Path) -> Iterator[Visitor]:
+    """Return alice in a chat that nobody has attacked yet, who has said good morning."""
+    with demo_site.running(tmp_path) as demo:
+        visitor.go(demo.url)
+        visitor.driver.delete_all_cookies()
+        log_in(visitor, demo)
+        text = visitor.driver.find_element("id", "text")
+        for line in ("Good morning!", "Shall we meet at nine?"):
+            text.send_keys(line, Keys.ENTER)
+            said = "return document.getElementById('log').textContent.indexOf(arguments[0]) >= 0"
+            visitor.wait(said, line)
+        visitor.wait("return /1 person/.test(document.getElementById('ticker').textContent)")
+        yield visitor
+        visitor.forget()
+
+
+@each_size
+def test_the_lab_fits_the_screen(victim: Visitor, size: str, writing: bool) -> None:
+    fits(victim, "lab", size, writing)
+
+
+@each_size
+def test_the_chat_fits_the_screen(chat: Visitor, size: str, writing: bool) -> None:
+    fits(chat, "demo", size, writing)
+
+
+def fits(visitor: Visitor, name: str, size: str, writing: bool) -> None:
     """Nothing sticks out to the right; the suite takes its pictures here."""
-    writing = request.config.getoption("--write-evidence", default=False)
-    for name in ("lab", "demo"):
-        with pictures.seen_on(victim, size):
-            width, room = victim.run(
-                "var root = document.documentElement; return [root.scrollWidth, root.clientWidth];"
-            )
-            assert width <= room, name
-            if writing and victim.name == "chromium":
-                pictures.take(victim, name + size)
-        victim.driver.switch_to.window(victim.home)
+    with pictures.seen_on(visitor, size):
+        width, room = visitor.run(
+            "var root = document.documentElement; return [root.scrollWidth, root.clientWidth];"
+        )
+        assert width <= room
+        if writing and visitor.name == "chromium":
+            pictures.take(visitor, name + size)
 
 
 def test_every_button_of_the_lab_is_reached_by_keyboard(victim: Visitor) -> None:
