@@ -61,28 +61,29 @@ class OneName(str):
         return str(self)
 
 
-def naming_cookies(expected: Expected, lacking: str) -> Expected:
-    """Return what the site expects, its ticket cookies named as a lesser design would."""
+def expecting_less(expected: Expected, lacking: str, checks: set[str]) -> Expected:
+    """Return what such a site expects: without these checks, or with cookies named otherwise."""
     prefix = OneName("__Host-Http-wsguard") if lacking == "names" else PREFIXES.get(lacking)
-    if prefix is None:
-        return expected
 
-    class NamedOtherwise(Expected):
+    class Less(Expected):
+        # Here, because the early gate judges where no app is the current one.
+        left_out = checks
+
         def cookie_prefix(self, own: Origin) -> str:
-            return prefix
+            return prefix or super().cookie_prefix(own)
 
-    return NamedOtherwise(*(getattr(expected, field.name) for field in fields(expected)))
+    return Less(*(getattr(expected, field.name) for field in fields(expected)))
 
 
 def let_sites_leave_out_checks() -> None:
     """Give ``judge`` a shorter tuple of checks where a site of this suite asks for it."""
 
-    def without(checks: Any) -> Any:
-        left_out = current_app.config["LEFT_OUT"]
+    def without(checks: Any, left_out: Any = None) -> Any:
+        left_out = current_app.config["LEFT_OUT"] if left_out is None else left_out
         return tuple(check for check in checks if check.__name__ not in left_out)
 
     def judge(facts: Any, *, expected: Any, now: float) -> Any:
-        checks = without(handshake.CHECKS)
+        checks = without(handshake.CHECKS, expected.left_out)
         outcome = handshake.judge(facts, expected=expected, now=now, checks=checks)
         if outcome == handshake.Accepted(None) and isinstance(facts.mark, Protected):
             return handshake.Accepted(NOBODY)

@@ -25,8 +25,8 @@ from tests.browser.lacking import (
     LACKING,
     SESSION,
     Forgetful,
+    expecting_less,
     let_sites_leave_out_checks,
-    naming_cookies,
 )
 
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
@@ -85,7 +85,7 @@ def make_guarded(
     app.before_request(desk.misbehave)
     guard = WSGuard(app)
     state = app.extensions["wsguard"]
-    expected = naming_cookies(state.expected, name.removeprefix("lacking-"))
+    expected = expecting_less(state.expected, name.removeprefix("lacking-"), left_out)
     ended = Forgetful(60) if left_out >= SESSION else state.ended
     app.extensions["wsguard"] = replace(state, expected=expected, now=desk.now, ended=ended)
     guard.scopes_loader(lambda user: desk.scopes(user.id))
