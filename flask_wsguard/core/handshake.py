@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from . import source
 from .case import Case, Expected, Handshake, Protected, Public, Session
 from .refusals import Refusal, Refused
-from .tickets import Ticket, bind
+from .tickets import Ticket, Token, bind
 from .upgrade import fault_of
 
 
@@ -109,7 +109,7 @@ def token_is_authentic(case: Case) -> Refused | None:
 
 def token_is_fresh(case: Case) -> Refused | None:
     """Refuse a token whose time is over."""
-    if (token := case.token) and (late := _late(token.expires_at, case)):
+    if (token := case.token) and (late := _late(token, case)):
         return Refused(Refusal.TOKEN_EXPIRED, late)
     return None
 
@@ -133,7 +133,7 @@ def ticket_is_authentic(case: Case) -> Refused | None:
 
 def ticket_is_fresh(case: Case) -> Refused | None:
     """Refuse a ticket whose time is over; the browser may have kept the cookie."""
-    if (ticket := case.ticket) and (late := _late(ticket.expires_at, case)):
+    if (ticket := case.ticket) and (late := _late(ticket, case)):
         return Refused(Refusal.TICKET_EXPIRED, late)
     return None
 
@@ -229,10 +229,15 @@ def _early(issued_at: int, case: Case) -> str:
     return f"issued {ahead:.0f} s in the future: compare clocks" if ahead > _skew(case) else ""
 
 
-def _late(expires_at: int, case: Case) -> str:
-    """Say by how much a credential is over, beyond the skew; else nothing."""
-    late = case.now - expires_at
-    return f"over for {late:.0f} s" if late >= _skew(case) else ""
+def _late(credential: Token | Ticket, case: Case) -> str:
+    """Say how old a credential is that is over, beyond the skew; else nothing.
+
+    A page that slept and a clock that lags at the issuer's look the same from here.
+    """
+    if case.now - credential.expires_at < _skew(case):
+        return ""
+    age = case.now - credential.issued_at
+    return f"issued {age:.0f} s ago: the page waited, or workers' clocks differ"
 
 
 def _skew(case: Case) -> float:

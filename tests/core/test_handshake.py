@@ -410,7 +410,9 @@ def test_details_say_what_was_seen() -> None:
     assert detail(tokens=(token(issued_at=NOW + 90),)) == (
         "issued 90 s in the future: compare clocks"
     )
-    assert detail(tokens=(token(expires_at=NOW - 60),)) == "over for 60 s"
+    assert detail(tokens=(token(issued_at=NOW - 90, expires_at=NOW - 60),)) == (
+        "issued 90 s ago: the page waited, or workers' clocks differ"
+    )
     assert detail(cookies=f"{GOOD_COOKIE}; {GOOD_COOKIE}") == "2 cookies of one name"
     assert detail(cookies=cookie(ticket(scopes=frozenset()))) == "chat:read"
     assert detail(tokens=("a", "b", "c")) == "3 tokens"

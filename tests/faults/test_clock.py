@@ -99,7 +99,8 @@ def test_within_the_skew_nobody_is_refused(pair: Pair, alice: Browser, seconds: 
     assert pair.connect(alice, there, pair.true) == 101
 
 
-AHEAD, LATE = "in the future: compare clocks", "token_expired"
+AHEAD = "in the future: compare clocks"
+LATE = "the page waited, or workers' clocks differ"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ AHEAD, LATE = "in the future: compare clocks", "token_expired"
 def test_beyond_the_skew(
     pair: Pair, alice: Browser, seconds: int, issued_here: str | None, issued_there: str | None
 ) -> None:
-    """A ticket from ahead is refused and the log names the clock; both work once it is back.
+    """From ahead or long ago, the log names the clock; both ways work once it is back.
 
     Within its half minute a ticket may be ten seconds old: that direction refuses nobody.
     """
