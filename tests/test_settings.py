@@ -132,7 +132,9 @@ GOOD: list[tuple[str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(
-    ("key", "given", "kept"), GOOD, ids=[f"{key}-{given!r}" for key, given, _ in GOOD]
+    ("key", "given", "kept"),
+    GOOD,
+    ids=[f"{key}-{given!a}".replace("\\", "") for key, given, _ in GOOD],
 )
 def test_good_value(key: str, given: Any, kept: Any) -> None:
     """What the table of the design allows."""
@@ -215,7 +217,9 @@ BAD: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("key", "given", "says"), BAD, ids=[f"{key}-{given!r}" for key, given, _ in BAD]
+    ("key", "given", "says"),
+    BAD,
+    ids=[f"{key}-{given!a}".replace("\\", "") for key, given, _ in BAD],
 )
 def test_bad_value_is_named_with_its_key(key: str, given: Any, says: str) -> None:
     """One fault, that begins with the key and says what would be good."""

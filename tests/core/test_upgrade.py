@@ -204,7 +204,9 @@ NASTY: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), NASTY, ids=[f"{name}-{value[:40]!r}" for name, value in NASTY]
+    ("name", "value"),
+    NASTY,
+    ids=[f"{name!a}-{value[:40]!a}".replace("\\", "") for name, value in NASTY],
 )
 def test_library_takes_whatever_passes(
     name: str, value: str, sockets: tuple[socket.socket, socket.socket]
