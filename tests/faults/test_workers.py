@@ -25,17 +25,17 @@ def test_killed_and_restarted_in_the_middle_of_handshakes(kind: str, tmp_path: P
         clients = [
             threading.Thread(target=keep_coming, args=(alice, stop, refused)) for _ in range(2)
         ]
-        until(lambda: len(server.workers) == 2)
+        server.wait_for_workers(2)
         for client in clients:
             client.start()
         try:
             for _ in range(2):
-                before = set(server.workers)
-                os.kill(server.workers[0], signal.SIGKILL)
-                until(lambda: len(server.workers) == 2 and set(server.workers) != before, 20)  # noqa: B023
-            before = set(server.workers)
+                victim = server.workers[0]
+                os.kill(victim, signal.SIGKILL)
+                server.wait_for_workers(2, gone=[victim])
+            before = server.workers
             server.process.send_signal(signal.SIGHUP)
-            until(lambda: before.isdisjoint(server.workers), 20)
+            server.wait_for_workers(2, gone=before)
         finally:
             stop.set()
             for client in clients:

@@ -93,6 +93,7 @@ def make() -> Flask:
     _add_hooks(app, site)
     _add_controls(app, site)
     _add_sockets(app, site)
+    logging.getLogger(__name__).info("%d serves", os.getpid())
     return app
 
 

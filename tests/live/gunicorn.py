@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +86,20 @@ class Gunicorn:
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
         return [int(child) for child in children.split()]
+
+    def wait_for_workers(self, number: int, gone: Iterable[int] = ()) -> None:
+        """Wait until so many workers serve, and those ``gone`` have ended.
+
+        A worker that has just been forked still has the handlers of gunicorn's master, and loses
+        every signal sent to it.
+        """
+
+        def serve() -> bool:
+            now, log = self.workers, self.log
+            serving = all(f" {pid} serves\n" in log for pid in now)
+            return len(now) == number and serving and set(now).isdisjoint(gone)
+
+        until(serve, 20)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from tests.wire import Browser, HungUp, browsers
 
-from .gunicorn import running, until
+from .gunicorn import running
 
 pytestmark = pytest.mark.slow
 
@@ -44,16 +44,17 @@ def test_rotation_refuses_nobody(tmp_path: Path) -> None:
     stop = threading.Event()
     options = ("--config", str(config))
     with running("gthread", tmp_path, *options, workers=2) as server:
+        server.wait_for_workers(2)
         with browsers(server.port) as visitor:
             alice = visitor().log_in("alice")
             client = threading.Thread(target=keep_coming, args=(alice, stop, refused))
             client.start()
             try:
                 for newest, older in STEPS[1:]:
-                    before = set(server.workers)
+                    before = server.workers
                     write_config(config, newest, older)
                     server.process.send_signal(signal.SIGHUP)
-                    until(lambda: before.isdisjoint(server.workers), 20)  # noqa: B023
+                    server.wait_for_workers(2, gone=before)
             finally:
                 stop.set()
                 client.join(20)

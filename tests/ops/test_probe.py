@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import sys
@@ -220,7 +221,7 @@ def open_to_all(authority: trustme.CA) -> Iterator[int]:
             while True:
                 peer, _ = listener.accept()
                 with context.wrap_socket(peer, server_side=True) as secure:
-                    asks = secure.recv(65536).startswith(b"POST")
+                    asks = read_request(secure).startswith(b"POST")
                     secure.sendall(no if asks else b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
 
     thread = threading.Thread(target=serve)
@@ -229,3 +230,15 @@ def open_to_all(authority: trustme.CA) -> Iterator[int]:
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(10)
+
+
+def read_request(wire: socket.socket) -> bytes:
+    """Return a request with its body: who closes with a part unread resets the connection."""
+    said = b""
+    while b"\r\n\r\n" not in said:
+        said += wire.recv(65536)
+    head, _, body = said.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    while length and len(body) < int(length[1]):
+        body += wire.recv(65536)
+    return head
