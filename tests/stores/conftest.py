@@ -36,9 +36,14 @@ def own_redis() -> Iterator[RedisServer]:
 def _nobody_reads_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Wait until the readers of a test's apps have ended: they end with their apps."""
     monkeypatch.setattr("flask_wsguard.live.bus._WAIT_SECONDS", 0.2)
+    before = _readers()
     yield
     deadline = time.monotonic() + 4
-    while any(thread.name == "wsguard-notices" for thread in threading.enumerate()):
+    while _readers() - before:
         assert time.monotonic() < deadline
         gc.collect()
         time.sleep(0.02)
+
+
+def _readers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "wsguard-notices"}

@@ -1,0 +1,121 @@
+"""Redis: what is written there, how long it is waited for, and that no message holds a secret."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from flask_wsguard.stores import StoreUnavailable
+from flask_wsguard.stores.redis import RedisStore, masked
+from flask_wsguard.stores.watched import WatchedStore
+
+from .redis_server import RedisServer
+
+
+def test_keys_as_they_stand(redis_server: RedisServer) -> None:
+    """A spent token is a 1 that lapses, a notice one field of a stream that lapses later."""
+    store = RedisStore(redis_server.uri, "site", 60)
+    assert store.spend("token", 30)
+    store.publish("a notice")
+    with redis_server.client as client:
+        assert sorted(client.keys("*")) == [b"wsguard:site:notices", b"wsguard:site:spent:token"]
+        assert client.get("wsguard:site:spent:token") == b"1"
+        assert 29 <= client.ttl("wsguard:site:spent:token") <= 30
+        assert [fields for _, fields in client.xrange("wsguard:site:notices")] == [
+            {b"n": b"a notice"}
+        ]
+        assert 119 <= client.ttl("wsguard:site:notices") <= 120
+
+
+def test_what_has_lapsed_is_cut_off(redis_server: RedisServer) -> None:
+    """By whoever writes next, to the very entry: the stream does not grow."""
+    store = RedisStore(redis_server.uri, "site", 0.2)
+    for number in range(3):
+        store.publish(f"old {number}")
+    written = time.monotonic()
+    with redis_server.client as client:
+        assert client.xlen("wsguard:site:notices") == 3
+        while time.monotonic() - written < 0.3:
+            assert store.notices(0.1) is not None
+        store.publish("new")
+        assert [fields for _, fields in client.xrange("wsguard:site:notices")] == [{b"n": b"new"}]
+
+
+def test_strange_entries_are_texts_too(redis_server: RedisServer) -> None:
+    """Another tenant's bytes are read as text that no key signed, and end no reader."""
+    store = RedisStore(redis_server.uri, "site", 60)
+    with redis_server.client as client:
+        client.xadd("wsguard:site:notices", {"n": b"\xff"})
+        client.xadd("wsguard:site:notices", {"other": "x"})
+    assert store.notices(0) == ["\ufffd", ""]
+
+
+def test_reader_waits_its_time(redis_server: RedisServer) -> None:
+    """As long as it is told to, and not for ever when it is told not to wait."""
+    store = RedisStore(redis_server.uri, "site", 60)
+    begin = time.monotonic()
+    assert store.notices(0) == []
+    assert time.monotonic() - begin < 0.3
+    assert store.notices(0.4) == []
+    assert 0.35 < time.monotonic() - begin < 1
+
+
+def test_nobody_waits_long_or_asks_twice() -> None:
+    """One try of a second and a half; twice that for the reader, who waits for news on purpose."""
+    store = RedisStore("redis://localhost", "site", 60)
+    for client, seconds in ((store._client, 1.5), (store._reader, 3.0)):
+        told = client.connection_pool.connection_kwargs
+        assert (told["socket_timeout"], told["socket_connect_timeout"]) == (seconds, 1.5)
+        assert told["retry"].get_retries() == 0
+
+
+def test_redis_that_is_not_there() -> None:
+    """The message names the place and the kind of fault."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    store = RedisStore(f"redis://127.0.0.1:{port}/0", "site", 60)
+    with pytest.raises(
+        StoreUnavailable, match=rf"^redis://127\.0\.0\.1:{port}/0: ConnectionError$"
+    ):
+        store.spend("token", 30)
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("redis://:hunter2@example.org:6379/0", "redis://example.org:6379/0"),
+        ("rediss://user:hunter2@example.org", "rediss://example.org"),
+        ("redis://:a/hunter2@example.org/1", "redis://example.org/1"),
+        ("redis://:a@hunter2@example.org/1", "redis://example.org/1"),
+        ("redis://example.org/1?password=hunter2", "redis://example.org/1"),
+        ("unix:///run/redis.sock?password=hunter2", "unix:///run/redis.sock"),
+        ("redis://example.org/1?password=hunter2?db=2", "redis://example.org/1"),
+        ("redis://:://hunter2@example.org/1", "redis://example.org/1"),
+        ("unix://user:hunter2@/run/redis.sock", "unix:///run/redis.sock"),
+    ],
+)
+def test_the_password_is_masked(uri: str, shown: str) -> None:
+    """Whatever way a URI spells its password, it is not shown."""
+    assert masked(uri) == shown
+
+
+def test_wrong_password_from_the_start(
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The message names the place and the kind of fault, and nothing that is secret."""
+    own_redis.ask("CONFIG", "SET", "requirepass", "right")
+    uri = own_redis.tcp_uri.replace("//", f"//:{SECRET}@")
+    store = RedisStore(uri, "site", 60)
+    with pytest.raises(StoreUnavailable) as caught:
+        store.spend("token", 30)
+    assert str(caught.value) == f"{own_redis.tcp_uri}: AuthenticationError"
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+    watched = WatchedStore(store)
+    assert watched.notices(0) is None
+    assert SECRET not in caplog.text
