@@ -7,6 +7,8 @@ from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flask_wsguard import ConfigError
 from flask_wsguard.settings import Settings, known_keys
@@ -352,3 +354,35 @@ def test_all_faults_stand_in_one_message() -> None:
     ]
     assert isinstance(caught.value, ValueError)
     assert len(caught.value.faults) == 7
+
+
+VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.binary()
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(tuple),
+        st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    ),
+    max_leaves=5,
+)
+NEARLY = st.sampled_from(
+    ["self", "https://example.org", "https://*.example.org", "sqlite:///x.db", "redis://[::1]"]
+)
+
+
+@given(st.sampled_from(known_keys()), st.one_of(VALUES, NEARLY, st.lists(NEARLY)))
+def test_any_value_is_good_or_a_fault_of_its_key(key: str, value: Any) -> None:
+    """Never another exception, and never a fault that leaves its reader to guess the key."""
+    found: tuple[str, ...] = ()
+    try:
+        settings = read(**{key: value})
+    except ConfigError as error:
+        found = error.faults
+        says = str(error)
+    if found:
+        assert all(key in fault and fault in says for fault in found)
+    else:
+        assert settings.ticket_ttl + settings.clock_skew <= 59
+        assert not {"*", "null"} & set(settings.allowed_origins)
