@@ -182,4 +182,4 @@ class WSGuard:
         Needs an app context. ``seconds`` defaults to ``WSGUARD_DRAIN_SECONDS``.
         """
         _, state = current_state()
-        return state.sockets.drain(state.settings.drain_seconds if seconds is None else seconds)
+        return state.sockets.drain(seconds)

@@ -25,6 +25,7 @@ from flask_wsguard import (
     Refusal,
     WSGuard,
     current_ticket,
+    handshake_accepted,
     handshake_refused,
     ws_protected,
     ws_public,
@@ -357,8 +358,9 @@ def test_logout_in_one_app_ends_nothing_in_another() -> None:
 
 def test_init_app_twice_is_an_error(app: Flask) -> None:
     """Two hooks would judge each handshake twice."""
-    with pytest.raises(RuntimeError, match="guards this app already"):
+    with pytest.raises(RuntimeError) as caught:
         WSGuard(app)
+    assert str(caught.value) == "flask_wsguard guards this app already: call init_app once"
 
 
 def test_bad_configuration_leaves_the_app_untouched() -> None:
@@ -558,6 +560,27 @@ def test_handshake_refused_is_a_403_that_an_error_handler_can_handle() -> None:
     assert visitor.connect("/echo").response.data == REFUSED
     assert len(handled) == 1
     assert issubclass(HandshakeRefused, Forbidden)
+
+
+def test_verify_handshake_signals_in_the_name_of_its_app() -> None:
+    """Who listens to one app hears of its own handshakes, those verified by hand included."""
+    app, heard = declaring(), []
+
+    def accept(_: Flask, **facts: Any) -> None:
+        heard.append(("accepted", facts["path"]))
+
+    def refuse(_: Flask, **facts: Any) -> None:
+        heard.append((str(facts["reason"]), facts["path"]))
+
+    visitor = logged_in(app)
+    token = visitor.token("/socket.io/")
+    with (
+        handshake_accepted.connected_to(accept, sender=app),
+        handshake_refused.connected_to(refuse, sender=app),
+    ):
+        ask(visitor, "/socket.io/", token)
+        ask(visitor, "/socket.io/", "junk")
+    assert heard == [("accepted", "/socket.io/"), ("token_invalid", "/socket.io/")]
 
 
 def test_verify_handshake_observes_where_nothing_is_enforced() -> None:

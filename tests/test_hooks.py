@@ -258,12 +258,16 @@ def test_revalidation_without_reload_is_a_config_error(first: str) -> None:
     guard = WSGuard()
     if first == "init_app":
         guard.init_app(app)
-        with pytest.raises(ConfigError, match="reload="):
+        with pytest.raises(ConfigError) as caught:
             guard.identity_loader(lambda request: None)
     else:
         guard.identity_loader(lambda request: None)
-        with pytest.raises(ConfigError, match="reload="):
+        with pytest.raises(ConfigError) as caught:
             guard.init_app(app)
+    assert caught.value.faults == (
+        "WSGUARD_REVALIDATE_EVERY needs a way to find users again: "
+        "@guard.identity_loader(reload=<user id -> user or None>)",
+    )
 
 
 def test_guard_drains() -> None:
@@ -273,6 +277,42 @@ def test_guard_drains() -> None:
     with app.app_context():
         assert app.extensions["test_guard"].drain(10) == 2
     assert connections[0].drain_at != connections[1].drain_at
+
+
+def test_guard_drains_as_slowly_as_it_is_told() -> None:
+    """In the seconds of the setting, in those of the call, and at once for none: 39 steps of 40."""
+    app = make_site(WSGUARD_DRAIN_SECONDS=500)
+    connections = [hold(app, f"user {number}") for number in range(40)]
+
+    def spread(*seconds: float) -> float:
+        with app.app_context():
+            app.extensions["test_guard"].drain(*seconds)
+        ends = [connection.drain_at for connection in connections]
+        return max(ends) - min(ends)
+
+    assert spread() == pytest.approx(487.5)
+    assert spread(40) == pytest.approx(39)
+    assert spread(0) == 0
+
+
+@pytest.mark.parametrize("by", ["user_id", "session", "ticket_id"])
+def test_guard_disconnects_whom_each_field_names(by: str) -> None:
+    """And nobody else; the peer reads that it may sign in again, and why."""
+    app = make_site()
+    meant, other = (
+        Connection(Ticket(name * 22, name, frozenset(), "b", f"session {name}", 0, 30), "/any")
+        for name in "ab"
+    )
+    for connection in (meant, other):
+        assert app.extensions["wsguard"].sockets.take(connection)
+    named = {"user_id": "a", "session": "session a", "ticket_id": "a" * 22}[by]
+    with app.app_context():
+        assert app.extensions["test_guard"].disconnect(**{by: named}) == 1
+    assert (meant.code, meant.reason) == (4401, "disconnected")
+    assert not other.is_closing
+    with app.app_context():
+        assert app.extensions["test_guard"].disconnect(code=4499, reason="closed for today") == 1
+    assert (other.code, other.reason) == (4499, "closed for today")
 
 
 def test_single_use_without_a_store_warns_once(caplog: pytest.LogCaptureFixture) -> None:

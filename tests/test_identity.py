@@ -222,6 +222,17 @@ def test_loaders_know_whether_any_is_ambient() -> None:
     assert loaders.has_ambient
 
 
+@pytest.mark.parametrize(
+    ("options", "asked"), [({}, True), ({"ambient": True}, True), ({"ambient": False}, False)]
+)
+def test_loader_is_ambient_unless_it_says_otherwise(options: dict[str, bool], asked: bool) -> None:
+    """Who forgets to say it is asked at the handshake too: once more, not once too few."""
+    app = Flask("site")
+    app.config["SECRET_KEY"] = SECRET
+    WSGuard(app).identity_loader(**options)(by_cookie)
+    assert app.extensions["wsguard"].site.loaders.has_ambient is asked
+
+
 def test_user_loader_of_flask_login_that_knows_nobody_is_login_required() -> None:
     """A session of a user who was deleted gets no ticket."""
     app = make_site()
