@@ -32,6 +32,7 @@ MARKS = [
     ("protected-one-scope", ws_protected(scopes="a b"), Protected(frozenset({"a b"}))),
     ("protected-scopes", ws_protected(scopes=["a", "b", "a"]), Protected(frozenset({"a", "b"}))),
     ("protected-generator", ws_protected(scopes=iter("ab")), Protected(frozenset({"a", "b"}))),
+    ("protected-max-age", ws_protected(max_age=60), Protected(frozenset(), 60)),
     ("public-bare", ws_public, Public()),
     ("public-called", ws_public(), Public()),
     ("public-any-origin", ws_public(any_origin=True), Public(any_origin=True)),

@@ -213,6 +213,18 @@ def test_what_no_browser_sends_is_no_origin(text: str) -> None:
     assert Origin.parse(text) is None
 
 
+def test_longest_label_and_longest_host() -> None:
+    """63 letters a label, 254 a host (RFC 1035, with the dot at its end); not one more."""
+    label = "a" * 63
+    longest = f"{label}.{label}.{label}.{'b' * 62}"
+    for host in (label, f"{label}.example.org", longest):
+        assert str(Origin.parse(f"https://{host}:65535")) == f"https://{host}:65535"
+        assert Origin.of_request("https", f"{host}:65535") is not None
+    for host in (f"{label}a", f"{label}a.example.org", f"{longest}b", f"a.{longest}"):
+        assert Origin.parse(f"https://{host}") is None
+        assert Origin.of_request("https", host) is None
+
+
 @given(st.text(max_size=80))
 def test_no_text_raises(text: str) -> None:
     """A malformed Origin once threw and took a server down (CVE-2026-14631)."""

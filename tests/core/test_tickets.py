@@ -64,8 +64,13 @@ def test_ticket_comes_back_whole() -> None:
         {"scopes": frozenset({"a", "b c", "\u00fc", ""})},
         {"session": ""},
         {"user_id": "a" * 300},
+        {"user_id": "abcdefg"},
+        {"user_id": "aaW"},
     ],
-    ids=["digits", "unicode", "quotes", "surrogate", "no-scopes", "scopes", "no-session", "long"],
+    ids=[
+        *("digits", "unicode", "quotes", "surrogate", "no-scopes", "scopes", "no-session", "long"),
+        *("seven-letters", "base64-ends-in-X"),
+    ],
 )
 def test_any_user_and_scopes_come_back_whole(changes: dict[str, Any]) -> None:
     """Ids and scopes are the site's own texts."""

@@ -38,6 +38,8 @@ HONEST: dict[str, dict[str, Any]] = {
     "port": {"host": "example.org:8443"},
     "ipv6": {"host": "[::1]:5000"},
     "punycode": {"host": "xn--bcher-kva.example"},
+    "tab-in-a-value": {"values": "example.org theme=a\tb"},
+    "latin-1-in-a-value": {"values": "example.org theme=caf\xe9\x85"},
 }
 
 
@@ -67,6 +69,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, int]] = {
     "close": ({"connection": "close"}, "Connection does not say upgrade", 400),
     "control-byte-first": ({"connection": "\x1fUpgrade"}, "Connection does not say upgrade", 400),
     "not-upgrade": ({"connection": "not-upgrade"}, "Connection does not say upgrade", 400),
+    "upgrade-in-a-word": ({"connection": "XUpgrade"}, "Connection does not say upgrade", 400),
     "no-version": ({"version": None}, VERSION, 400),
     "empty-version": ({"version": ""}, VERSION, 400),
     "version-8": ({"version": "8"}, VERSION, 426),
