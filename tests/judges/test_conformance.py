@@ -128,14 +128,21 @@ FRAMES = {
 @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
 def test_broken_frame_gets_the_same_end(alice: Browser, frame: bytes) -> None:
     """What RFC 6455 forbids ends a guarded socket with the very bytes that end a bare one."""
-    ends = []
-    for prefix in ("", "/control"):
-        attempt = alice.attempt("/echo", alice.preauth())
-        attempt.path = prefix.encode() + attempt.path
-        wire: Wire = alice.send(attempt)
-        assert wire.answer().status == 101
-        wire.text()
-        wire.send(frame)
-        wire.finish()
-        ends.append(wire.rest())
-    assert ends[0] == ends[1]
+    guarded, bare = (
+        {end_after(alice, prefix, frame) for _ in range(5)} for prefix in ("", "/control")
+    )
+    # The library wakes the handler before it answers a close, so now and then the end of the
+    # handler overtakes the answer: on both sides, and then nothing comes.
+    assert guarded | {b""} == bare | {b""}
+
+
+def end_after(browser: Browser, prefix: str, frame: bytes) -> bytes:
+    """Return what comes after a frame, up to the end of the connection."""
+    attempt = browser.attempt("/echo", browser.preauth())
+    attempt.path = prefix.encode() + attempt.path
+    wire: Wire = browser.send(attempt)
+    assert wire.answer().status == 101
+    wire.text()
+    wire.send(frame)
+    wire.finish()
+    return wire.rest()
