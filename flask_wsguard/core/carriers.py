@@ -17,10 +17,18 @@ _PREFIX = "wsguard.token."
 
 
 def tokens_offered(offer: str) -> tuple[str, ...]:
-    """Return every token in a ``Sec-WebSocket-Protocol`` value."""
+    """Return every token in a ``Sec-WebSocket-Protocol`` value.
+
+    One that stands beside a byte which is white space to the library alone keeps that byte, and
+    is nobody's token: a token has one spelling.
+    """
     if _PREFIX not in offer:
         return ()
-    return tuple(name.removeprefix(_PREFIX) for name in _names(offer) if name.startswith(_PREFIX))
+    return tuple(
+        part.strip(" \t").removeprefix(_PREFIX)
+        for part in offer.split(",")
+        if part.strip().startswith(_PREFIX)
+    )
 
 
 def without_tokens(offer: str) -> str:

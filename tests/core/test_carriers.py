@@ -18,7 +18,8 @@ OFFERS: list[tuple[str, str, tuple[str, ...], str]] = [
     ("twice-the-same", "wsguard.token.T, chat, wsguard.token.T", ("T", "T"), "chat"),
     ("empty", "chat, wsguard.token.", ("",), "chat"),
     ("tab", "chat,\twsguard.token.T\t", ("T",), "chat"),
-    ("file-separator", "chat,\x1cwsguard.token.T", ("T",), "chat"),
+    ("file-separator", "chat,\x1cwsguard.token.T", ("\x1cwsguard.token.T",), "chat"),
+    ("separator-behind", "wsguard.token.T\x1e, chat", ("T\x1e",), "chat"),
     ("not-at-the-start", "xwsguard.token.T", (), "xwsguard.token.T"),
     ("another-case", "WSGuard.Token.T", (), "WSGuard.Token.T"),
     ("not-ascii", "wsguard.token.\xfc", ("\xfc",), ""),
@@ -29,7 +30,7 @@ OFFERS: list[tuple[str, str, tuple[str, ...], str]] = [
     ("offer", "tokens", "rest"), [row[1:] for row in OFFERS], ids=[row[0] for row in OFFERS]
 )
 def test_tokens_are_found_and_taken_out(offer: str, tokens: tuple[str, ...], rest: str) -> None:
-    """Every one of them, and nothing else."""
+    """Every one of them, and nothing else; beside foreign white space it is none that is good."""
     assert tokens_offered(offer) == tokens
     assert without_tokens(offer) == rest
 

@@ -15,12 +15,18 @@ from flask_wsguard.stores.sqlite import SQLiteStore
 
 
 class Clock:
-    """Both clocks of a store, which go on when it sleeps."""
+    """Both clocks of a store, which go on when it sleeps. Threads of other tests have their own."""
 
     def __init__(self) -> None:
         self.wall = 1_800_000_000.5
         self.now = 100.0
         self.slept: list[float] = []
+
+    def time(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.now
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -31,10 +37,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Let the stores of a test go by its own clock."""
     clock = Clock()
-    where = "flask_wsguard.stores.sqlite.time"
-    monkeypatch.setattr(f"{where}.time", lambda: clock.wall)
-    monkeypatch.setattr(f"{where}.monotonic", lambda: clock.now)
-    monkeypatch.setattr(f"{where}.sleep", clock.sleep)
+    monkeypatch.setattr("flask_wsguard.stores.sqlite.time", clock)
     return clock
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from flask_wsguard.stores import StoreUnavailable
@@ -15,7 +17,8 @@ UP = "the store answers again"
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the time by which stores are asked again, in one cell."""
     cell = [100.0]
-    monkeypatch.setattr("flask_wsguard.stores.watched.time.monotonic", lambda: cell[0])
+    only = SimpleNamespace(monotonic=lambda: cell[0])
+    monkeypatch.setattr("flask_wsguard.stores.watched.time", only)
     return cell
 
 
