@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, abort, request, session
+from flask import Blueprint, Flask, Response, abort, request, session
 from flask_login import LoginManager, UserMixin, current_user, login_user
 from flask_sock import Sock
 from flask_sqlalchemy import SQLAlchemy
@@ -231,6 +231,22 @@ def test_hook_of_the_guard_runs_before_those_of_the_site(app: Flask) -> None:
     assert ran == []
     visitor.client.get("/nothing", base_url=ORIGIN)
     assert ran == ["/nothing"]
+
+
+def test_guard_has_the_last_word_on_the_headers_of_preauth() -> None:
+    """Also where the site's own ``after_request`` was there first and opens everything."""
+
+    def open_all(answer: Response) -> Response:
+        answer.headers["Access-Control-Allow-Origin"] = "*"
+        answer.headers["Cache-Control"] = "public"
+        return answer
+
+    visitor = logged_in(make_site(lambda app: app.after_request(open_all)))
+    control = visitor.client.get("/", base_url=ORIGIN).headers
+    assert (control["Access-Control-Allow-Origin"], control["Cache-Control"]) == ("*", "public")
+    headers = visitor.preauth().headers
+    assert "Access-Control-Allow-Origin" not in headers
+    assert headers.getlist("Cache-Control") == ["no-store"]
 
 
 def test_unmarked_route_is_refused_and_the_log_names_the_view(

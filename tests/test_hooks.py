@@ -220,6 +220,7 @@ def test_revalidation_asks_reload_then_flask_login_then_scopes() -> None:
     guard.scopes_loader(lambda user: {"read"} if user in known.values() else {"login"})
     guard.identity_loader(ambient=False, reload=known.get)(lambda request: None)
     revalidation = app.extensions["wsguard"].sockets.revalidation
+    assert (revalidation._every, revalidation._most) == (60, 3)
     assert revalidation._ask("device-1") == {"read"}
     assert revalidation._ask("alice") == {"login"}
     app.login_manager.user_loader(lambda user_id: None)  # type: ignore[attr-defined]
@@ -315,12 +316,28 @@ def test_guard_disconnects_whom_each_field_names(by: str) -> None:
     assert (other.code, other.reason) == (4499, "closed for today")
 
 
-def test_single_use_without_a_store_warns_once(caplog: pytest.LogCaptureFixture) -> None:
-    """It holds in one process only, and says so at start-up."""
-    make_site(WSGUARD_SINGLE_USE=True)
-    assert [record.message for record in caplog.records if "SINGLE_USE" in record.message] == [
-        "WSGUARD_SINGLE_USE without WSGUARD_STORAGE_URI holds in one process only"
-    ]
+STORED = {"WSGUARD_STORAGE_URI": "redis://localhost"}
+IN_ONE_PROCESS = "WSGUARD_SINGLE_USE without WSGUARD_STORAGE_URI holds in one process only"
+OBSERVING = "WSGUARD_ENFORCE is off: handshakes that should be refused are let through and reported"
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({}, []),
+        ({"WSGUARD_SINGLE_USE": True}, [IN_ONE_PROCESS]),
+        (STORED, []),
+        ({"WSGUARD_SINGLE_USE": True, **STORED}, []),
+        ({"WSGUARD_ENFORCE": False}, [OBSERVING]),
+    ],
+    ids=["default", "single-use", "store", "single-use-with-a-store", "observe-only"],
+)
+def test_what_is_said_at_start_up(
+    config: dict[str, Any], says: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is weaker than it looks is one line; what is not says nothing."""
+    make_site(**config)
+    assert [record.getMessage() for record in caplog.records] == says
 
 
 def test_worker_that_is_told_to_go_drains_then_exits(monkeypatch: pytest.MonkeyPatch) -> None:

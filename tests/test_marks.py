@@ -88,8 +88,12 @@ def test_mark_lost_to_a_decorator_without_wraps_fails_closed() -> None:
 def test_mark_above_the_route_is_a_type_error(decorate: Any, name: str) -> None:
     """``sock.route`` returns None: a mark above it would protect nothing, silently."""
     app = Flask("x")
-    with pytest.raises(TypeError, match=rf"@{name} got None instead of a view: it goes below"):
+    with pytest.raises(TypeError) as caught:
         decorate(Sock(app).route("/x")(new_view()))
+    assert str(caught.value) == (
+        f"@{name} got None instead of a view: it goes below @sock.route(...), "
+        "directly above the function"
+    )
 
 
 @pytest.mark.parametrize("first", [ws_protected, ws_public, ws_public(any_origin=True)])
@@ -98,6 +102,14 @@ def test_two_marks_are_a_type_error(first: Any, second: Any) -> None:
     """Which of them would hold is nobody's guess to make."""
     with pytest.raises(TypeError, match="'view' carries two marks: keep one"):
         second(first(new_view()))
+
+
+def test_two_marks_on_a_view_without_a_name_show_the_view() -> None:
+    """A partial, or an object that is called, has no ``__name__``."""
+    view = functools.partial(new_view())
+    ws_public(view)
+    with pytest.raises(TypeError, match=r"^functools\.partial\(.*\) carries two marks: keep one$"):
+        ws_protected(view)
 
 
 def test_scope_given_as_the_view_is_a_type_error() -> None:

@@ -250,8 +250,10 @@ def test_site_secret_with_its_fallbacks() -> None:
 def test_missing_site_secret_says_how_to_make_one(secret: Any) -> None:
     """Tickets must be signed."""
     (fault,) = faults(SECRET_KEY=secret)
-    assert fault.startswith("SECRET_KEY is not set: tickets must be signed.")
-    assert "secrets.token_hex()" in fault
+    assert fault == (
+        "SECRET_KEY is not set: tickets must be signed. Set it before init_app, for example "
+        'to the output of python -c "import secrets; print(secrets.token_hex())"'
+    )
 
 
 def test_own_secret_needs_no_site_secret() -> None:
@@ -271,13 +273,13 @@ def test_bad_fallbacks_are_a_config_error(fallbacks: Any) -> None:
 def test_fallbacks_written_as_one_str_are_not_its_letters() -> None:
     """``SECRET_KEY_FALLBACKS = "old"`` would accept tickets signed with the one letter o."""
     (fault,) = faults(SECRET_KEY_FALLBACKS="old")
-    assert fault.startswith("SECRET_KEY_FALLBACKS ")
+    assert fault == "SECRET_KEY_FALLBACKS must be a list of keys, none empty"
 
 
 def test_site_secret_of_another_type_is_a_config_error() -> None:
     """A number is no key."""
     (fault,) = faults(SECRET_KEY=12345)
-    assert fault.startswith("SECRET_KEY ")
+    assert fault == "SECRET_KEY must be a str or bytes"
 
 
 # Contradictions, unknown keys, all at once.

@@ -12,8 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for folder in ("benchmarks", "demo", "docs", "tests", "tests/judges")
-    for path in (ROOT / folder).glob("requirements.txt")
+    for folder in ("benchmarks", "demo", "docs", "tests", "tests/judges", "tests/mutants")
+    for path in (ROOT / folder).glob("*.txt")
+    if path.name in {"requirements.txt", "lowest.txt"}
 )
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
