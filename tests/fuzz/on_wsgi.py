@@ -136,7 +136,12 @@ def one_input(data: bytes) -> bool:
         return False
     _clock[0] = scene.now
     app = app_of(scene.policy)
-    served = _serve(app, request, scene)
+    try:
+        served = _serve(app, request, scene)
+    except ValueError:
+        if _fails_without_the_guard(app, request, scene):
+            return False
+        raise
     if served.sent:
         _check_socket(request, scene, served, _logins(app, request))
         return True
@@ -146,6 +151,24 @@ def one_input(data: bytes) -> bool:
         return False
     if unquote_to_bytes(request.path) == b"/wsguard/preauth":
         return _check_preauth(request, scene, served, _logins(app, request))
+    return False
+
+
+def _fails_without_the_guard(app: Flask, request: Request, scene: Scene) -> bool:
+    """Tell whether a Flask that has the same routes and nothing else fails in the same way.
+
+    Werkzeug raises when its router wants to redirect (``//`` in a path) and Host is no address
+    in brackets, such as ``[:0]``.
+    """
+    plain = Flask("plain")
+    plain.config["PROPAGATE_EXCEPTIONS"] = True
+    plain.url_map = app.url_map
+    try:
+        _serve(plain, request, scene)
+    except ValueError:
+        return True
+    except KeyError:  # a route without a view: there was no redirect
+        return False
     return False
 
 
