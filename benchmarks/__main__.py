@@ -13,7 +13,7 @@ from .blocks import SMOKE, Scale
 from .figures import Table
 from .servers import pin_client
 
-NAMES = ("check", "handshake", "preauth", "flood", "hold", "growth", "storm")
+NAMES = ("check", "handshake", "peers", "preauth", "flood", "hold", "growth", "storm")
 
 
 def main(arguments: list[str]) -> None:

@@ -70,8 +70,11 @@ def gunicorn(app: str, kind: str = "gthread", threads: int = 8) -> Iterator[Serv
 
 
 @contextmanager
-def serving(command: list[str]) -> Iterator[Server]:
-    """Run a server; ``{fd}`` and ``{port}`` in its command become the listening socket's."""
+def serving(command: list[str], environment: dict[str, str] | None = None) -> Iterator[Server]:
+    """Run a server; ``{fd}`` and ``{port}`` in its command become the listening socket's.
+
+    ``environment`` is added to this process's own.
+    """
     with socket.socket() as listener:
         # Listening from the start, so that whoever connects waits for the server to come.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -84,19 +87,16 @@ def serving(command: list[str]) -> Iterator[Server]:
             cwd=ROOT,
             pass_fds=[listener.fileno()],
             stdout=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
             preexec_fn=lambda: os.sched_setaffinity(0, SERVER_CORES),
             start_new_session=True,
         )
     try:
         yield Server(port, process)
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(3)
-        except subprocess.TimeoutExpired:
-            # Sockets that are still held; the session is ours alone.
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        # Nothing is left to finish, and a polite end takes seconds; the session is ours alone.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _tree(pid: int) -> list[int]:

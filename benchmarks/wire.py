@@ -65,6 +65,12 @@ class Wire:
         if not self._read:
             self._more()
 
+    def until(self, said: bytes) -> None:
+        """Wait for bytes of the server's, and forget all that came."""
+        while said not in self._read:
+            self._more()
+        self._read = b""
+
     def _more(self) -> None:
         data = self.socket.recv(65536)
         if not data:
@@ -80,7 +86,7 @@ def handshakes(server: Server, request: bytes) -> Block:
             wire.open(request)
             wire.shut()
 
-    return _by_clock_of(server, call)
+    return by_clock_of(server, call)
 
 
 def requests(server: Server, request: Request, status: bytes) -> Block:
@@ -93,10 +99,12 @@ def requests(server: Server, request: Request, status: bytes) -> Block:
             wires.append(Wire(server.port))
         wires[0].answer(data, status)
 
-    return _by_clock_of(server, call)
+    return by_clock_of(server, call)
 
 
-def _by_clock_of(server: Server, call: Callable[[], None]) -> Block:
+def by_clock_of(server: Server, call: Callable[[], None]) -> Block:
+    """Measure a call by the clock of the server's processes."""
+
     def block(calls: int) -> float:
         start = _settled(server)
         for _ in range(calls):

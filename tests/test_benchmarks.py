@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,14 @@ def test_each_benchmark_runs(name: str, tmp_path: Path) -> None:
         assert table["figures"], table["title"]
         assert f"## {table['title']}" in (tmp_path / "performance.md").read_text()
     assert (tmp_path / "performance.svg").read_text().startswith("<svg")
+    for _, *values in rows_of(found, "peers"):
+        assert not values[-1].startswith("not measured") or "ImportError" in values[-1]
+
+
+def rows_of(found: Any, title: str) -> list[list[str]]:
+    """Return a table's figures; none where it was not measured."""
+    tables = [table for table in found["tables"] if table["title"] == title]
+    return [[each["name"], *each["values"]] for table in tables for each in table["figures"]]
 
 
 def test_a_side_that_takes_twice_as_long_is_twice_the_base() -> None:
