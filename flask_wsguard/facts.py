@@ -77,26 +77,12 @@ def own_origin(environ: Environ) -> Origin | None:
 
 
 def upgrade_of(environ: Environ) -> Upgrade:
-    """Return the headers on which an upgrade stands or falls."""
-    headers = {key[5:]: value for key, value in environ.items() if key.startswith("HTTP_")}
-    get = headers.get
+    """Return the request line and the headers, on which an upgrade stands or falls."""
     return Upgrade(
-        method=environ["REQUEST_METHOD"],
-        protocol=environ.get("SERVER_PROTOCOL", ""),
-        host=get("HOST"),
-        connection=get("CONNECTION"),
-        upgrade=get("UPGRADE"),
-        key=get("SEC_WEBSOCKET_KEY"),
-        version=get("SEC_WEBSOCKET_VERSION"),
-        subprotocols=get("SEC_WEBSOCKET_PROTOCOL"),
-        extensions=get("SEC_WEBSOCKET_EXTENSIONS"),
-        has_body=(
-            environ.get("CONTENT_LENGTH", "") not in {"", "0"}
-            or "CONTENT_LENGTH" in headers
-            or "TRANSFER_ENCODING" in headers
-        ),
-        names="".join([f"{name}\n" for name in headers]),
-        values=" ".join(headers.values()),
+        environ["REQUEST_METHOD"],
+        environ.get("SERVER_PROTOCOL", ""),
+        environ.get("CONTENT_LENGTH", ""),
+        {key[5:]: value for key, value in environ.items() if key[:5] == "HTTP_"},
     )
 
 

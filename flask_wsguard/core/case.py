@@ -150,4 +150,6 @@ def cookie_values(header: str, name: str) -> list[str]:
     """Return the value of every cookie of this name."""
     if name not in header:
         return []
-    return [value for key, value in cookie_pairs(header) if key == name]
+    # A part that does not hold the name cannot be the cookie of that name: most are not cut up.
+    parts = ";".join([part for part in header.split(";") if name in part])
+    return [value for key, value in cookie_pairs(parts) if key == name]

@@ -77,6 +77,8 @@ def new_id() -> str:
     return secrets.token_urlsafe(16)
 
 
+# A site has few paths, and only who is logged in gets as far as this.
+@lru_cache(maxsize=256)
 def bind(host: str, path: str) -> str:
     """Return the digest that ties a ticket to one canonical host and one path, as 22 letters.
 

@@ -7,6 +7,7 @@ The WebSocket library parses the request only after our last word, and an except
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,29 +18,22 @@ _OFFER = re.compile(
     re.ASCII,
 )
 # What the library's HTTP parser takes for a header name.
-_NAMES = re.compile(r"(?:[-!#$%&'*+.^_`|~0-9A-Za-z]+\n)*", re.ASCII)
+_NAME = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
+_NAMES = re.compile(rf"{_NAME}(?:\n{_NAME})*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """The request line and headers of an upgrade, as they came; None where absent.
+    """The request line and headers of an upgrade, as they came.
 
-    ``names`` are the names of all headers, a line each; ``values`` all their values, joined by
-    spaces.
+    ``length`` is what WSGI says of the body's, "" for nothing; ``headers`` are all others, by
+    their names as WSGI spells them without ``HTTP_``.
     """
 
     method: str
     protocol: str
-    host: str | None
-    connection: str | None
-    upgrade: str | None
-    key: str | None
-    version: str | None
-    subprotocols: str | None
-    extensions: str | None
-    has_body: bool
-    names: str
-    values: str
+    length: str
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +48,31 @@ def fault_of(request: Upgrade) -> Fault | None:
     """Return the first fault of an upgrade request, None when it is well formed."""
     if request.method != "GET" or request.protocol != "HTTP/1.1":
         return Fault("an upgrade is a GET of HTTP/1.1")
-    if request.has_body:
+    headers = request.headers
+    header = headers.get
+    if (
+        request.length not in {"", "0"}
+        or "CONTENT_LENGTH" in headers
+        or "TRANSFER_ENCODING" in headers
+    ):
         return Fault("an upgrade has no body")
     # IE 11 writes `Upgrade: Websocket`.
-    if (request.upgrade or "").lower() != "websocket":
+    if header("UPGRADE", "").lower() != "websocket":
         return Fault("Upgrade is not websocket")
-    connection = request.connection or ""
-    if not _says_upgrade(connection):
+    if not _says_upgrade(connection := header("CONNECTION", "")):
         return Fault("Connection does not say upgrade")
-    if request.version != "13":
-        return Fault("Sec-WebSocket-Version is not 13", 426 if request.version else 400)
-    if not request.key or not _KEY.fullmatch(request.key):
+    if (version := header("SEC_WEBSOCKET_VERSION")) != "13":
+        return Fault("Sec-WebSocket-Version is not 13", 426 if version else 400)
+    if not _KEY.fullmatch(header("SEC_WEBSOCKET_KEY", "")):
         return Fault("Sec-WebSocket-Key is not 16 bytes in base64")
-    if not _is_decodable(request.host):
+    if not _is_decodable(header("HOST", "")):
         return Fault("Host is missing or not a host name")
-    for value in (connection, request.subprotocols, request.extensions):
-        if value and not value.isascii():
-            return Fault("a header that must be ASCII is not")
-    if not _are_names(request.names) or _holds_forbidden(request.values):
+    extensions = header("SEC_WEBSOCKET_EXTENSIONS", "")
+    if not f"{connection}{extensions}{header('SEC_WEBSOCKET_PROTOCOL', '')}".isascii():
+        return Fault("a header that must be ASCII is not")
+    if not _are_names("\n".join(headers)) or _holds_forbidden(" ".join(headers.values())):
         return Fault("a header has a name or a byte that HTTP forbids")
-    if request.extensions and not _are_sound(request.extensions):
+    if not _are_sound(extensions):
         return Fault("a permessage-deflate offer that RFC 7692 forbids")
     return None
 
@@ -97,11 +96,12 @@ def _says_upgrade(connection: str) -> bool:
 
 @_remembered
 def _are_names(names: str) -> bool:
+    """Tell whether names, a line each, are what HTTP calls a token."""
     return _NAMES.fullmatch(names) is not None
 
 
 @_remembered
-def _is_decodable(host: str | None) -> bool:
+def _is_decodable(host: str) -> bool:
     if not host or not host.isascii():
         return False
     if "xn--" not in host.lower():

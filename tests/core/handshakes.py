@@ -25,17 +25,25 @@ ALICES = Session("alice", NONCE)
 UPGRADE = Upgrade(
     method="GET",
     protocol="HTTP/1.1",
-    host="example.org",
-    connection="keep-alive, Upgrade",
-    upgrade="websocket",
-    key="dGhlIHNhbXBsZSBub25jZQ==",
-    version="13",
-    subprotocols=None,
-    extensions="permessage-deflate; client_max_window_bits",
-    has_body=False,
-    names="HOST\nCONNECTION\nUPGRADE\nSEC_WEBSOCKET_KEY\nSEC_WEBSOCKET_VERSION\n",
-    values="example.org keep-alive, Upgrade websocket dGhlIHNhbXBsZSBub25jZQ== 13",
+    length="",
+    headers={
+        "HOST": "example.org",
+        "CONNECTION": "keep-alive, Upgrade",
+        "UPGRADE": "websocket",
+        "SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==",
+        "SEC_WEBSOCKET_VERSION": "13",
+        "SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate; client_max_window_bits",
+    },
 )
+_HEADERS = {
+    "host": "HOST",
+    "connection": "CONNECTION",
+    "upgrade": "UPGRADE",
+    "key": "SEC_WEBSOCKET_KEY",
+    "version": "SEC_WEBSOCKET_VERSION",
+    "subprotocols": "SEC_WEBSOCKET_PROTOCOL",
+    "extensions": "SEC_WEBSOCKET_EXTENSIONS",
+}
 TICKET = Ticket(
     id=ID,
     user_id="alice",
@@ -46,6 +54,15 @@ TICKET = Ticket(
     expires_at=NOW + 20,
 )
 TOKEN = Token(ID, TICKET.binding, TICKET.issued_at, TICKET.expires_at)
+
+
+def upgrade(**changes: str | None) -> Upgrade:
+    """Return a good upgrade with changes: of a field, else of a header; None leaves it out."""
+    fields = {name: value for name, value in changes.items() if name in Upgrade.__slots__}
+    headers = dict[str, str | None](UPGRADE.headers)
+    headers |= {_HEADERS.get(name, name): changes[name] for name in changes.keys() - fields}
+    given = {name: value for name, value in headers.items() if value is not None}
+    return replace(UPGRADE, headers=given, **fields)
 
 
 def token(keys: Keys = KEYS, **changes: Any) -> str:

@@ -27,6 +27,7 @@ from .handshakes import (
     handshake,
     ticket,
     token,
+    upgrade,
 )
 
 HTTP_SITE = {"own": "http://example.org", "origin": "http://example.org"}
@@ -93,7 +94,7 @@ def test_honest_handshake_is_accepted(facts: dict[str, Any]) -> None:
 # In the order of the design. One row per way to be refused.
 REFUSED: list[tuple[str, str, dict[str, Any]]] = [
     ("route-without-mark", "unguarded_route", {"mark": None}),
-    ("version-8", "malformed_upgrade", {"upgrade": replace(UPGRADE, version="8")}),
+    ("version-8", "malformed_upgrade", {"upgrade": upgrade(version="8")}),
     ("plain-http", "insecure_transport", HTTP_SITE),
     ("no-origin", "origin_missing", {"origin": None}),
     ("empty-origin", "origin_missing", {"origin": ""}),
@@ -194,7 +195,7 @@ def test_handshake_is_refused(reason: str, facts: dict[str, Any]) -> None:
 CARRIED: list[tuple[str, str, str, dict[str, Any]]] = [
     ("route_is_marked", "unguarded_route", "accepted", {"mark": None}),
     ("upgrade_is_well_formed", "malformed_upgrade", "accepted",
-     {"upgrade": replace(UPGRADE, key=None)}),
+     {"upgrade": upgrade(key=None)}),
     ("transport_is_secure", "insecure_transport", "accepted",
      {**HTTP_SITE, "cookies": cookie(ticket(), f"wsguard-{ID}")}),
     ("origin_is_present", "origin_missing", "accepted", {"origin": None}),
@@ -264,7 +265,7 @@ def test_forged_ticket_is_any_user_without_its_check() -> None:
 # Everything wrong at once; each step mends one thing and the next reason shows.
 PEELED: list[tuple[str, dict[str, Any]]] = [
     ("unguarded_route", {
-        "mark": None, "upgrade": replace(UPGRADE, version=None), "own": "http://example.org",
+        "mark": None, "upgrade": upgrade(version=None), "own": "http://example.org",
         "origin": None, "fetch_site": "cross-site", "tokens": (), "cookies": "", "path": "/admin",
         "session": Session(None, None, disputed=True, ended=True)}),
     ("malformed_upgrade", {"mark": handshake().mark}),
@@ -315,12 +316,12 @@ PUBLIC: list[tuple[str, str, bool, dict[str, Any]]] = [
      {"origin": "https://partner.example", "fetch_site": "cross-site"}),
     ("unlisted-cross-site", "cross_site_fetch", False, {"fetch_site": "cross-site"}),
     ("plain-http", "insecure_transport", False, HTTP_SITE),
-    ("malformed", "malformed_upgrade", False, {"upgrade": replace(UPGRADE, version="8")}),
+    ("malformed", "malformed_upgrade", False, {"upgrade": upgrade(version="8")}),
     ("any-origin-foreign-page", "accepted", True, {"origin": "https://evil.example.net"}),
     ("any-origin-null", "accepted", True, {"origin": "null"}),
     ("any-origin-none", "accepted", True, {"origin": None}),
     ("any-origin-cross-site", "accepted", True, {"fetch_site": "cross-site"}),
-    ("any-origin-malformed", "malformed_upgrade", True, {"upgrade": replace(UPGRADE, version="8")}),
+    ("any-origin-malformed", "malformed_upgrade", True, {"upgrade": upgrade(version="8")}),
     ("any-origin-plain-http", "insecure_transport", True, HTTP_SITE),
 ]  # fmt: skip
 

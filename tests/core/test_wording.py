@@ -25,12 +25,12 @@ from .handshakes import (
     NOW,
     RULES,
     TICKET,
-    UPGRADE,
     cookie,
     handshake,
     source,
     ticket,
     token,
+    upgrade,
 )
 
 
@@ -88,7 +88,7 @@ def test_handshake(facts: dict[str, Any], reason: Refusal, detail: str) -> None:
 
 def test_malformed_upgrade_keeps_fault_and_status() -> None:
     """The status of a malformed upgrade is the fault's own."""
-    refused = refusal(upgrade=replace(UPGRADE, version="8"))
+    refused = refusal(upgrade=upgrade(version="8"))
     assert refused == Refused(Refusal.MALFORMED_UPGRADE, "Sec-WebSocket-Version is not 13", 426)
 
 
