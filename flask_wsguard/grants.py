@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from flask import current_app, request
+from flask import request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
@@ -25,6 +25,7 @@ from .core.tickets import Ticket, Token, bind, new_id, read_ticket, subject
 from .errors import ConfigError
 from .identity import Found, session_of_request
 from .marks import mark_of, naming_view
+from .sessions import current_context
 from .state import State
 
 
@@ -118,12 +119,12 @@ def _is_live(state: State, ticket: Ticket) -> bool:
 
 
 def _read_body() -> bytes:
-    most = preauth.LONGEST_BODY + 1
+    most, asked = preauth.LONGEST_BODY + 1, current_context().request
     try:
         # For a chunked body; a lower limit of the site stays.
-        request.max_content_length = min(most, request.max_content_length or most)
+        asked.max_content_length = min(most, asked.max_content_length or most)
         # Not the stream, which a hook of the site may have read.
-        return request.get_data()
+        return asked.get_data()
     except (HTTPException, OSError):
         # A client that hung up, or a site limit below ours: no body is no JSON.
         return b""
@@ -133,9 +134,9 @@ def _mark_at(state: State, path: SocketPath) -> Mark | Refused:
     """Find the mark of the WebSocket route that serves a path."""
     if mark := state.site.protected_paths.get(path.routed):
         return mark
-    adapter = current_app.create_url_adapter(request)
+    context = current_context()
     try:
-        endpoint, _ = adapter.match(path.routed, method="GET", websocket=True)  # type: ignore[union-attr]
+        endpoint, _ = context.url_adapter.match(path.routed, method="GET", websocket=True)  # type: ignore[union-attr]
     except RequestRedirect as redirect:
         return Refused(
             Refusal.UNKNOWN_PATH,
@@ -143,7 +144,7 @@ def _mark_at(state: State, path: SocketPath) -> Mark | Refused:
         )
     except HTTPException:
         return Refused(Refusal.UNKNOWN_PATH, f"no WebSocket route matches {path.routed!r}")
-    view = current_app.view_functions.get(endpoint)
+    view = context.app.view_functions.get(endpoint)
     return mark_of(view) or naming_view(Refused(Refusal.UNGUARDED_ROUTE), view)
 
 

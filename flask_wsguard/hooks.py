@@ -21,7 +21,7 @@ from .neighbours import PREAUTH, exempt_from_csrf
 from .reports import HandshakeRefusal
 from .sessions import detach_session
 from .state import State, state_of
-from .verdicts import drop_connection
+from .verdicts import connection_of, drop_connection
 from .views import set_ticket_cookie
 
 _log = logging.getLogger("flask_wsguard")
@@ -104,8 +104,12 @@ def _no_socket(app: Flask, state: State, environ: facts.Environ) -> Response | N
 
 def give_back_slot(error: BaseException | None) -> None:
     """Forget a socket when its request ends, whatever followed the verdict."""
+    environ = request.environ
+    # An ordinary request ends here too: it costs this one look.
+    if connection_of(environ) is None:
+        return
     app, state = current_state()
-    if connection := _give_back(state, request.environ):
+    if connection := _give_back(state, environ):
         reports.emit(
             signals.connection_closed,
             app,

@@ -13,7 +13,7 @@ from werkzeug.routing import BuildError
 from werkzeug.sansio.http import parse_cookie
 
 from .core.case import Session
-from .sessions import open_session_alone, read_session
+from .sessions import current_context, open_session_alone, session_of
 
 NONCE_KEY = "_wsguard"
 """Where the session keeps its nonce. Written at login and nowhere else, so that two first
@@ -105,10 +105,11 @@ def _checked(identity: Any) -> Identity:
 
 
 def _flask_login_user() -> Found | None:
-    if not current_user or not current_user.is_authenticated:
-        return None
     user = current_user._get_current_object()
-    return Found(Identity(str(id_of(user)), user, named_by(read_session()).nonce), ambient=True)
+    if not user or not user.is_authenticated:
+        return None
+    nonce = named_by(session_of(current_context())).nonce
+    return Found(Identity(str(id_of(user)), user, nonce), ambient=True)
 
 
 def id_of(user: Any) -> str | None:
@@ -132,17 +133,18 @@ def session_of_request() -> Session:
     Flask reads the first. So several that name different logins are a dispute nobody wins, and
     so is a first that names nobody before one that names somebody.
     """
-    name = current_app.config["SESSION_COOKIE_NAME"]
-    header: str = request.environ.get("HTTP_COOKIE", "")
+    context = current_context()
+    name = context.app.config["SESSION_COOKIE_NAME"]
+    header: str = context.request.environ.get("HTTP_COOKIE", "")
     if header.count(name) < 2:
-        return named_by(read_session())
+        return named_by(session_of(context))
     # Taken apart by Flask's own parser: what it takes for a session cookie is one here too.
     cookies = dict.fromkeys(
         part.strip() for part in header.split(";") if name in parse_cookie(part)
     )
     if len(cookies) < 2:
-        return named_by(read_session())
-    each = [named_by(open_session_alone(cookie) or {}) for cookie in cookies]
+        return named_by(session_of(context))
+    each = [named_by(open_session_alone(context, cookie) or {}) for cookie in cookies]
     somebody = {session for session in each if session.user_id is not None}
     if not somebody:
         return each[0]

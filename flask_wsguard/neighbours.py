@@ -52,9 +52,10 @@ def _allow_listed_origin(answer: Response) -> None:
 
     A handshake endpoint that told its token to every origin was Sente's CVE-2019-1000022.
     """
-    came = request.environ.get("HTTP_ORIGIN")
+    environ = request.environ
+    came = environ.get("HTTP_ORIGIN")
     page = None if came is None else Origin.parse(came)
-    if page is None or page == facts.own_origin(request.environ):
+    if page is None or page == facts.own_origin(environ):
         return
     if state_of(current_app).expected.rules.origins.listed(page) is None:
         return

@@ -8,14 +8,27 @@ when a socket ends would undo a logout of hours ago.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
-from flask import Flask, current_app, request
 from flask.ctx import RequestContext
 from flask.globals import request_ctx
 from flask.sessions import NullSession, SessionMixin
 
 _WRITERS = ("__setitem__", "__delitem__", "clear", "pop", "popitem", "update", "setdefault")
+
+
+def current_context() -> RequestContext:
+    """Return what ``request``, ``session`` and ``current_app`` look up anew each time."""
+    context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]
+    return context
+
+
+def session_of(context: RequestContext) -> SessionMixin:
+    """Return a request's session without the mark of having been read.
+
+    Flask adds ``Vary: Cookie`` for that mark; the guard's answers carry their own.
+    """
+    session: SessionMixin = getattr(context, _SESSION_SLOT)
+    return session
 
 
 def detach_session(*, empty: bool = False) -> None:
@@ -24,38 +37,25 @@ def detach_session(*, empty: bool = False) -> None:
     What is written to it is seen by this request alone. A null session would not do: Flask-Login
     writes to it, and it raises.
     """
-    context = request_ctx._get_current_object()  # type: ignore[attr-defined]
+    context = current_context()
     copy = _throwaway_class(context.app.session_interface.null_session_class)()
-    original = _session_of(context)
+    original = session_of(context)
     vars(copy).update(vars(original))
     if not empty:
         dict.update(copy, original)
     setattr(context, _SESSION_SLOT, copy)
 
 
-def read_session() -> SessionMixin:
-    """Return the current request's session without the mark of having been read.
-
-    Flask adds ``Vary: Cookie`` for that mark; the guard's answers carry their own.
-    """
-    return _session_of(request_ctx)
-
-
-def open_session_alone(cookie: str) -> SessionMixin | None:
-    """Open the session that the site would see, were ``name=value`` its only cookie."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    environ = {**request.environ, "HTTP_COOKIE": cookie}
+def open_session_alone(context: RequestContext, cookie: str) -> SessionMixin | None:
+    """Open the session that the site would see, were ``name=value`` the only cookie."""
+    app = context.app
+    environ = {**context.request.environ, "HTTP_COOKIE": cookie}
     return app.session_interface.open_session(app, app.request_class(environ))
 
 
 # Flask 3.1.3 put a property without a setter in front of the attribute.
 _HAS_PROPERTY = isinstance(getattr(RequestContext, "session", None), property)
 _SESSION_SLOT = "_session" if _HAS_PROPERTY else "session"
-
-
-def _session_of(context: Any) -> SessionMixin:
-    session: SessionMixin = getattr(context, _SESSION_SLOT)
-    return session
 
 
 @cache
