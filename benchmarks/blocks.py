@@ -19,12 +19,17 @@ Samples = dict[str, list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured. ``sockets`` are held under gthread, ``green`` under gevent."""
+    """How much is measured. ``sockets`` are held under gthread, ``green`` under gevent.
+
+    On the wire ``wire_rounds`` are measured on each of ``sets`` sets of servers, started anew:
+    two starts of one site differ by more than two rounds of one start.
+    """
 
     rounds: int = 60
     calls: int = 200
-    wire_rounds: int = 40
-    wire_calls: int = 60
+    sets: int = 6
+    wire_rounds: int = 10
+    wire_calls: int = 50
     sockets: tuple[int, ...] = (100, 500)
     green: tuple[int, ...] = (100, 1000, 5000)
     routes: int = 1000
@@ -37,6 +42,7 @@ class Scale:
 SMOKE = Scale(
     rounds=2,
     calls=2,
+    sets=1,
     wire_rounds=2,
     wire_calls=2,
     sockets=(3,),
@@ -88,18 +94,18 @@ def in_process(call: Callable[[], object]) -> Block:
     return block
 
 
-def ratio_of(samples: Samples, side: str, base: str, units: float = 1.0) -> Ratio:
-    """Compare two sides round by round; ``units`` of the base make one."""
+def ratio_of(samples: Samples, side: str, base: str, units: float = 1.0, sets: int = 1) -> Ratio:
+    """Compare two sides round by round; ``units`` of the base make one, ``sets`` equal parts."""
     pairs = [
         one / (two * units) for one, two in zip(samples[side], samples[base], strict=True) if two
     ]
-    return _with_interval(pairs)
+    return _with_interval(pairs, sets)
 
 
-def added_by(samples: Samples, side: str, base: str) -> Ratio:
+def added_by(samples: Samples, side: str, base: str, sets: int = 1) -> Ratio:
     """Return the microseconds that a side takes more than the base, round by round."""
     pairs = zip(samples[side], samples[base], strict=True)
-    return _with_interval([(one - two) * 1e6 for one, two in pairs])
+    return _with_interval([(one - two) * 1e6 for one, two in pairs], sets)
 
 
 def micros(samples: Samples, side: str) -> float:
@@ -107,12 +113,18 @@ def micros(samples: Samples, side: str) -> float:
     return statistics.median(samples[side]) * 1e6
 
 
-def _with_interval(values: list[float]) -> Ratio:
-    if not values:
+def _with_interval(values: list[float], sets: int) -> Ratio:
+    """Resample sets, and rounds within each: what differs between sets widens the interval."""
+    if len(values) < sets:
         return Ratio(float("nan"), float("nan"), float("nan"))
+    size = len(values) // sets
+    parts = [values[at : at + size] for at in range(0, size * sets, size)]
     dice = random.Random(2)
     medians = sorted(
-        statistics.median(dice.choices(values, k=len(values))) for _ in range(RESAMPLES)
+        statistics.median(
+            [value for part in dice.choices(parts, k=sets) for value in dice.choices(part, k=size)]
+        )
+        for _ in range(RESAMPLES)
     )
     return Ratio(
         statistics.median(values),

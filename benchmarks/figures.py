@@ -32,8 +32,13 @@ class Table:
 
 
 def compared(
-    samples: Samples, side: str, base: str, goal: float | None = None, name: str = ""
+    samples: Samples,
+    side: str,
+    base: str,
+    goal: float | None = None,
+    name: str = "",
+    sets: int = 1,
 ) -> Figure:
     """Return a row for a side against the base: its microseconds, the base's, their ratio."""
     values = (f"{micros(samples, side):.1f}", f"{micros(samples, base):.1f}")
-    return Figure(name or side, values, ratio_of(samples, side, base), goal)
+    return Figure(name or side, values, ratio_of(samples, side, base, sets=sets), goal)

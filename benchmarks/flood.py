@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from flask_wsguard.core.tickets import Keys
 
@@ -18,7 +19,7 @@ from .figures import Figure, Table, compared, micros
 from .memory import SITE, whole_request
 from .servers import ROOT, Server, gunicorn
 from .traffic import BROWSER, Request, grant, handshake
-from .wire import Wire, requests
+from .wire import Wire, over_servers, requests
 
 REFUSED = "403 FORBIDDEN"
 LATENCY = ("while", "GET: median ms", "99th %", "handshake: median ms", "99th %")
@@ -39,8 +40,8 @@ def attacks(origin: str) -> dict[str, Request]:
 def run(scale: Scale) -> Iterator[Table]:
     """Measure refusals in memory and on the wire, then the latency of everybody else."""
     yield in_memory(scale)
+    yield on_the_wire(scale)
     with gunicorn("plain_403()") as plain, gunicorn("guarded()") as guarded:
-        yield on_the_wire(scale, plain, guarded)
         yield latency(scale, plain, guarded)
 
 
@@ -71,21 +72,21 @@ def in_memory(scale: Scale) -> Table:
     return table
 
 
-def on_the_wire(scale: Scale, plain: Server, guarded: Server) -> Table:
+def on_the_wire(scale: Scale) -> Table:
     """Measure refusals under gthread."""
     table = Table(
         "refusal under gthread",
         "Handshakes on one connection that is kept alive.",
         ("reason", "us", "us of a plain 403", "refusals a CPU second"),
     )
-    ours, theirs = attacks(guarded.origin), attacks(plain.origin)
-    for reason, request in ours.items():
-        sides = {
-            "plain": requests(plain, theirs[reason], b"403"),
-            "guarded": requests(guarded, request, b"403"),
-        }
-        samples = interleave(sides, rounds=scale.wire_rounds, calls=scale.wire_calls)
-        row = compared(samples, "guarded", "plain", name=reason)
+    starts = {"plain": partial(gunicorn, "plain_403()"), "guarded": partial(gunicorn, "guarded()")}
+    for reason in attacks(SITE):
+        samples = over_servers(
+            starts,
+            lambda _, server: requests(server, attacks(server.origin)[reason], b"403"),  # noqa: B023
+            scale,
+        )
+        row = compared(samples, "guarded", "plain", name=reason, sets=scale.sets)
         rate = f"{1e6 / micros(samples, 'guarded'):,.0f}"
         table.figures.append(replace(row, values=(*row.values, rate)))
     return table

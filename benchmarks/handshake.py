@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from functools import partial
 
 from . import sites
-from .blocks import Block, Scale, in_process, interleave
+from .blocks import Block, Samples, Scale, in_process, interleave
 from .figures import Table, compared
 from .memory import SITE, whole_handshake
 from .servers import gunicorn
 from .traffic import handshake
-from .wire import handshakes
+from .wire import handshakes, over_servers
 
 MAKERS = {
     "unguarded": "unguarded()",
@@ -19,6 +19,8 @@ MAKERS = {
     "current_user, users in a dict": "today()",
     "current_user, users in SQLite": "today_with_database()",
 }
+AGAIN = "unguarded again"
+WIRE_MAKERS = {**MAKERS, AGAIN: MAKERS["unguarded"]}
 COLUMNS = ("what", "us", "us of the base")
 
 
@@ -42,30 +44,29 @@ def in_memory(scale: Scale) -> Table:
 
 def on_the_wire(scale: Scale, kind: str) -> Table:
     """Measure connect, upgrade, handler and close under a gunicorn."""
-    with ExitStack() as stack:
-        servers = {
-            name: stack.enter_context(gunicorn(maker, kind)) for name, maker in MAKERS.items()
-        }
-        sides = {
-            name: handshakes(server, handshake(server.origin).wire())
-            for name, server in servers.items()
-        }
-        samples = interleave(sides, rounds=scale.wire_rounds, calls=scale.wire_calls)
+    starts = {name: partial(gunicorn, maker, kind) for name, maker in WIRE_MAKERS.items()}
+    samples = over_servers(
+        starts, lambda _, server: handshakes(server, handshake(server.origin).wire()), scale
+    )
     aims = (1.05, 0.95) if kind == "gthread" else (None, None)
-    return _table(f"handshake under {kind}", samples, *aims)
+    table = _table(f"handshake under {kind}", samples, *aims, sets=scale.sets)
+    same = compared(samples, AGAIN, "unguarded", None, "control: unguarded / itself", scale.sets)
+    table.figures.append(same)
+    return table
 
 
-def _table(title: str, samples: dict[str, list[float]], plain: float | None, auth: float | None
-) -> Table:  # fmt: skip
+def _table(
+    title: str, samples: Samples, plain: float | None, auth: float | None, sets: int = 1
+) -> Table:
     note = (
         "Session compare and registry are on. What people do today is to ask `current_user` in "
         "the handler, after the upgrade, without a word on Origin."
     )
     table = Table(title, note, COLUMNS)
     base, guarded, *today = MAKERS
-    table.figures.append(compared(samples, guarded, base, plain, "guarded / unguarded"))
+    table.figures.append(compared(samples, guarded, base, plain, "guarded / unguarded", sets))
     for name in today:
         goal = auth if name.endswith("SQLite") else None
-        table.figures.append(compared(samples, name, base, None, f"{name} / unguarded"))
-        table.figures.append(compared(samples, guarded, name, goal, f"guarded / {name}"))
+        table.figures.append(compared(samples, name, base, None, f"{name} / unguarded", sets))
+        table.figures.append(compared(samples, guarded, name, goal, f"guarded / {name}", sets))
     return table

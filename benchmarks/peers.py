@@ -6,16 +6,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 
-from .blocks import Block, Samples, Scale, added_by, interleave, micros, ratio_of
+from .blocks import Block, Samples, Scale, added_by, micros, ratio_of
 from .figures import Figure, Table
 from .servers import Server, gunicorn, serving
 from .stacks import SECRET, SESSION, USER
 from .traffic import Request, handshake, session_cookie
-from .wire import Wire, by_clock_of, handshakes
+from .wire import Wire, by_clock_of, handshakes, over_servers
 
 FOREIGN = "http://evil.example"
 # "40", masked with zeros: Socket.IO's word for "connect me".
@@ -63,42 +64,48 @@ def run(scale: Scale) -> Iterator[Table]:
             blank = ("", "", "", f"not measured: {type(fault).__name__}: {fault}")
             table.figures.append(Figure(stack.name, blank))
             continue
-        table.figures.append(_row(stack.name, samples))
-    table.figures.append(_row("Flask, flask-sock, flask_wsguard", _measure_ours(scale)))
+        table.figures.append(_row(stack.name, samples, scale))
+    table.figures.append(_row("Flask, flask-sock, flask_wsguard", _measure_ours(scale), scale))
     yield table
 
 
-def _row(name: str, samples: Samples) -> Figure:
+def _row(name: str, samples: Samples, scale: Scale) -> Figure:
     on, off = micros(samples, "on"), micros(samples, "off")
     added = added_by(samples, "on", "off").median
-    values = (f"{on:.0f}", f"{off:.0f}", f"{added:.0f}", f"{1e6 / on:,.0f}" if on else "")
-    return Figure(name, values, ratio_of(samples, "on", "off"))
+    values = (f"{on:.0f}", f"{off:.0f}", f"{added:.0f}", f"{1e6 / on:,.0f}")
+    return Figure(name, values, ratio_of(samples, "on", "off", sets=scale.sets))
 
 
 def _measure_ours(scale: Scale) -> Samples:
-    with gunicorn("guarded()") as on, gunicorn("unguarded()") as off:
-        sides = {
-            name: handshakes(server, handshake(server.origin).wire())
-            for name, server in (("on", on), ("off", off))
-        }
-        return interleave(sides, rounds=scale.wire_rounds, calls=scale.wire_calls)
+    starts = {"on": partial(gunicorn, "guarded()"), "off": partial(gunicorn, "unguarded()")}
+    return over_servers(
+        starts, lambda _, server: handshakes(server, handshake(server.origin).wire()), scale
+    )
 
 
 def _measure(stack: Stack, scale: Scale) -> Samples:
-    sides: dict[str, Block] = {}
-    with ExitStack() as stacked:
-        for name in ("on", "off"):
-            folder = stacked.enter_context(tempfile.TemporaryDirectory())
-            more = {"STACK_PROTECTED": str(int(name == "on")), "STACK_FOLDER": folder}
-            server = stacked.enter_context(serving([sys.executable, *stack.command], more))
-            good = stack.good(server.origin)
-            hostile = replace(good, query=good.query.partition("token=")[0]).but(
-                Origin=FOREIGN, Cookie=""
-            )
-            # A protection that lets this in is not worth measuring; a base that does not is none.
-            assert _opens(server, hostile) is (name == "off"), f"protection {name} fails"
-            sides[name] = stack.dial(server, good.wire())
-        return interleave(sides, rounds=scale.wire_rounds, calls=scale.wire_calls)
+    return over_servers(
+        {"on": partial(_serve, stack, "1"), "off": partial(_serve, stack, "0")},
+        partial(_dial, stack),
+        scale,
+    )
+
+
+@contextmanager
+def _serve(stack: Stack, protected: str) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory() as folder:
+        more = {"STACK_PROTECTED": protected, "STACK_FOLDER": folder}
+        with serving([sys.executable, *stack.command], more) as server:
+            yield server
+
+
+def _dial(stack: Stack, side: str, server: Server) -> Block:
+    good = stack.good(server.origin)
+    hostile = replace(good, query=good.query.partition("token=")[0])
+    hostile = hostile.but(Origin=FOREIGN, Cookie="")
+    # A protection that lets this in is not worth measuring; a base that does not is none.
+    assert _opens(server, hostile) is (side == "off"), f"protection {side} fails"
+    return stack.dial(server, good.wire())
 
 
 def _opens(server: Server, request: Request) -> bool:

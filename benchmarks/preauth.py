@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from . import sites
 from .blocks import Scale, in_process, interleave
@@ -10,7 +11,7 @@ from .figures import Table, compared
 from .memory import SITE, whole_request
 from .servers import gunicorn
 from .traffic import post
-from .wire import requests
+from .wire import over_servers, requests
 
 BASE, PREAUTH = "JSON endpoint", "preauth"
 
@@ -31,11 +32,12 @@ def run(scale: Scale) -> Iterator[Table]:
     }
     samples = interleave(sides, rounds=scale.rounds, calls=scale.calls)
     table.figures.append(compared(samples, PREAUTH, BASE, name="in memory"))
-    with gunicorn("unguarded()") as plain, gunicorn("guarded()") as guarded:
-        sides = {
-            BASE: requests(plain, post(plain.origin, "/whoami"), b"200"),
-            PREAUTH: requests(guarded, post(guarded.origin, "/wsguard/preauth"), b"200"),
-        }
-        samples = interleave(sides, rounds=scale.wire_rounds, calls=scale.wire_calls)
-    table.figures.append(compared(samples, PREAUTH, BASE, 1.10, "under gthread"))
+    paths = {BASE: "/whoami", PREAUTH: "/wsguard/preauth"}
+    starts = {BASE: partial(gunicorn, "unguarded()"), PREAUTH: partial(gunicorn, "guarded()")}
+    samples = over_servers(
+        starts,
+        lambda name, server: requests(server, post(server.origin, paths[name]), b"200"),
+        scale,
+    )
+    table.figures.append(compared(samples, PREAUTH, BASE, 1.10, "under gthread", sets=scale.sets))
     yield table

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, suppress
 
-from .blocks import Block
+from .blocks import Block, Samples, Scale, interleave
 from .servers import Server
 from .traffic import CLOSE_FRAME, Request
 
@@ -100,6 +100,26 @@ def requests(server: Server, request: Request, status: bytes) -> Block:
         wires[0].answer(data, status)
 
     return by_clock_of(server, call)
+
+
+def over_servers(
+    starts: Mapping[str, Callable[[], AbstractContextManager[Server]]],
+    dial: Callable[[str, Server], Block],
+    scale: Scale,
+) -> Samples:
+    """Measure the sides on several sets of servers, each started anew, one after the other.
+
+    ``dial`` makes the block of a side from its name and its server.
+    """
+    samples: Samples = {name: [] for name in starts}
+    for _ in range(scale.sets):
+        with ExitStack() as stack:
+            servers = {name: stack.enter_context(start()) for name, start in starts.items()}
+            sides = {name: dial(name, server) for name, server in servers.items()}
+            found = interleave(sides, rounds=scale.wire_rounds, calls=scale.wire_calls)
+        for name, values in found.items():
+            samples[name] += values
+    return samples
 
 
 def by_clock_of(server: Server, call: Callable[[], None]) -> Block:

@@ -45,6 +45,13 @@ def test_a_side_that_takes_twice_as_long_is_twice_the_base() -> None:
     assert (ratio.median, ratio.low, ratio.high) == (2.0, 2.0, 2.0)
 
 
+def test_what_differs_between_sets_of_servers_is_in_the_interval() -> None:
+    """Two sets that agree within themselves and not with each other are no tight result."""
+    samples = {"base": [1.0] * 20, "side": [1.0] * 10 + [2.0] * 10}
+    ratio = ratio_of(samples, "side", "base", sets=2)
+    assert (ratio.median, ratio.low, ratio.high) == (1.5, 1.0, 2.0)
+
+
 def test_blocks_of_all_sides_alternate() -> None:
     """Each round runs each side once, and neither is always the first."""
     ran = list[str]()
