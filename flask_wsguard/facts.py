@@ -82,7 +82,7 @@ def upgrade_of(environ: Environ) -> Upgrade:
         environ["REQUEST_METHOD"],
         environ.get("SERVER_PROTOCOL", ""),
         environ.get("CONTENT_LENGTH", ""),
-        {key[5:]: value for key, value in environ.items() if key[:5] == "HTTP_"},
+        {key: value for key, value in environ.items() if key[:5] == "HTTP_"},
     )
 
 

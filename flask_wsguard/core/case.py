@@ -140,16 +140,20 @@ def cookie_pairs(header: str) -> list[tuple[str, str]]:
 
     A parser that unquotes, or keeps one of two, would give a ticket a second spelling.
     """
-    pairs = (part.partition("=") for part in header.split(";"))
-    # Space and tab only: str.strip() also takes a no-break space, in front of which a browser
-    # lets a sibling plant a `__Host-` name.
-    return [(name.strip(" \t"), value.strip(" \t")) for name, _, value in pairs]
+    return [_pair_of(part) for part in header.split(";")]
 
 
 def cookie_values(header: str, name: str) -> list[str]:
     """Return the value of every cookie of this name."""
     if name not in header:
         return []
-    # A part that does not hold the name cannot be the cookie of that name: most are not cut up.
-    parts = ";".join([part for part in header.split(";") if name in part])
-    return [value for key, value in cookie_pairs(parts) if key == name]
+    # A part that does not hold the name is not the cookie of that name: most are not cut up.
+    pairs = [_pair_of(part) for part in header.split(";") if name in part]
+    return [value for key, value in pairs if key == name]
+
+
+def _pair_of(part: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    # Space and tab only: str.strip() also takes a no-break space, in front of which a browser
+    # lets a sibling plant a `__Host-` name.
+    return name.strip(" \t"), value.strip(" \t")

@@ -17,8 +17,8 @@ _OFFER = re.compile(
     r"(?:server|client)_max_window_bits(?:\s*=\s*[0-9]{1,2})?)\s*)*",
     re.ASCII,
 )
-# What the library's HTTP parser takes for a header name.
-_NAME = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
+# What the library's HTTP parser takes for a header name, as WSGI spells it.
+_NAME = r"HTTP_[-!#$%&'*+.^_`|~0-9A-Za-z]+"
 _NAMES = re.compile(rf"{_NAME}(?:\n{_NAME})*", re.ASCII)
 
 
@@ -27,7 +27,7 @@ class Upgrade:
     """The request line and headers of an upgrade, as they came.
 
     ``length`` is what WSGI says of the body's, "" for nothing; ``headers`` are all others, by
-    their names as WSGI spells them without ``HTTP_``.
+    their names as WSGI spells them, ``HTTP_`` in front.
     """
 
     method: str
@@ -52,23 +52,23 @@ def fault_of(request: Upgrade) -> Fault | None:
     header = headers.get
     if (
         request.length not in {"", "0"}
-        or "CONTENT_LENGTH" in headers
-        or "TRANSFER_ENCODING" in headers
+        or "HTTP_CONTENT_LENGTH" in headers
+        or "HTTP_TRANSFER_ENCODING" in headers
     ):
         return Fault("an upgrade has no body")
     # IE 11 writes `Upgrade: Websocket`.
-    if header("UPGRADE", "").lower() != "websocket":
+    if header("HTTP_UPGRADE", "").lower() != "websocket":
         return Fault("Upgrade is not websocket")
-    if not _says_upgrade(connection := header("CONNECTION", "")):
+    if not _says_upgrade(connection := header("HTTP_CONNECTION", "")):
         return Fault("Connection does not say upgrade")
-    if (version := header("SEC_WEBSOCKET_VERSION")) != "13":
+    if (version := header("HTTP_SEC_WEBSOCKET_VERSION")) != "13":
         return Fault("Sec-WebSocket-Version is not 13", 426 if version else 400)
-    if not _KEY.fullmatch(header("SEC_WEBSOCKET_KEY", "")):
+    if not _KEY.fullmatch(header("HTTP_SEC_WEBSOCKET_KEY", "")):
         return Fault("Sec-WebSocket-Key is not 16 bytes in base64")
-    if not _is_decodable(header("HOST", "")):
+    if not _is_decodable(header("HTTP_HOST", "")):
         return Fault("Host is missing or not a host name")
-    extensions = header("SEC_WEBSOCKET_EXTENSIONS", "")
-    if not f"{connection}{extensions}{header('SEC_WEBSOCKET_PROTOCOL', '')}".isascii():
+    extensions = header("HTTP_SEC_WEBSOCKET_EXTENSIONS", "")
+    if not f"{connection}{extensions}{header('HTTP_SEC_WEBSOCKET_PROTOCOL', '')}".isascii():
         return Fault("a header that must be ASCII is not")
     if not _are_names("\n".join(headers)) or _holds_forbidden(" ".join(headers.values())):
         return Fault("a header has a name or a byte that HTTP forbids")
