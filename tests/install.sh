@@ -11,7 +11,7 @@ one_by_one() {
     done
 }
 
-packages=${*:-"python3-venv nodejs npm redis-server nginx-light openssl haproxy apache2 libfaketime"}
+packages=${*:-"python3-venv nodejs npm redis-server nginx-light openssl haproxy apache2 libfaketime prometheus"}
 missing=
 for package in $packages; do
     case $package in
@@ -28,6 +28,7 @@ for package in $packages; do
         redis-server) command -v redis-server >/dev/null && continue ;;
         apache2) [ -x /usr/sbin/apache2 ] && continue ;;
         nginx-light) [ -x /usr/sbin/nginx ] && continue ;;
+        prometheus) command -v prometheus >/dev/null && continue ;;
         openssl) command -v openssl >/dev/null && continue ;;
         libfaketime) ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 && continue ;;
         python3-venv) python3 -c "import ensurepip, venv" 2>/dev/null && continue ;;

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import runpy
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +25,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from flask_wsguard import connection_closed, connection_opened, handshake_accepted
 from flask_wsguard.core.refusals import Refusal
 from flask_wsguard.ops.metrics import Metrics, child_exit
+from tests.dashboard import live, prometheus
 from tests.live.gunicorn import until
 from tests.sites import make_site
 from tests.visitor import Visitor
@@ -194,6 +197,23 @@ def test_two_workers_of_gunicorn_add_up(tmp_path: Path) -> None:
         until(lambda: value(fetch(port, "/metrics"), "wsguard_open_sockets") == 0, 20)
         text = fetch(port, "/metrics")
         assert value(text, 'wsguard_handshakes_total{outcome="accepted",reason=""}') == 6
+
+
+@pytest.mark.slow
+def test_a_real_prometheus_answers_the_dashboard(tmp_path: Path) -> None:
+    """It scrapes the page of two workers, and every panel has something to show."""
+    dice = random.Random(7)
+    with gunicorn(tmp_path) as port, prometheus(port, tmp_path) as watcher:
+        begin = time.time()
+
+        def shows_all() -> bool:
+            live(port, 4.0, dice)
+            try:
+                return all(watcher.ask(query, begin, time.time()) for query in queries())
+            except OSError:
+                return False
+
+        until(shows_all, 60)
 
 
 def queries() -> list[str]:
