@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from ..testing.attacks import HOSTILE_ORIGINS
 from .knock import Handshake, Preauth, Target, knock, preauth
 
 HOLE, REFUSED, NOTE, OPEN = "HOLE", "refused", "note", "open"
@@ -42,12 +43,12 @@ class Verdict:
 Spoil = Callable[[Visit, Handshake], Handshake]
 
 
-def _origins(*make: Callable[[Target], str]) -> Spoil:
-    return lambda visit, good: replace(good, origins=tuple(one(visit.target) for one in make))
+def _from(make: Callable[[str], str | None]) -> Spoil:
+    def spoil(visit: Visit, good: Handshake) -> Handshake:
+        origin = make(visit.target.origin)
+        return replace(good, origins=() if origin is None else (origin,))
 
-
-def _other_port(target: Target) -> str:
-    return f"{target.scheme}://{target.host}:{target.port - 1 or 2}"
+    return spoil
 
 
 def _swapped(visit: Visit, good: Handshake) -> Handshake:
@@ -56,15 +57,10 @@ def _swapped(visit: Visit, good: Handshake) -> Handshake:
 
 
 OF_ORIGIN: dict[str, Spoil] = {
-    "foreign origin": _origins(lambda target: "https://evil.example"),
-    "look-alike origin, suffix": _origins(lambda target: f"{target.origin}.evil.example"),
-    "look-alike origin, prefix": _origins(lambda target: f"{target.scheme}://evil{target.netloc}"),
-    "look-alike origin, user info": _origins(lambda target: f"{target.origin}@evil.example"),
-    "another port of the host": _origins(_other_port),
-    "origin null": _origins(lambda target: "null"),
-    "origin missing": _origins(),
-    "origin empty": _origins(lambda target: ""),
-    "two origins": _origins(lambda target: target.origin, lambda target: "https://evil.example"),
+    **{f"Origin {name}": _from(make) for name, make in HOSTILE_ORIGINS.items()},
+    "two Origin headers": lambda visit, good: replace(
+        good, origins=(*good.origins, "https://evil.example")
+    ),
     "cross-site by fetch metadata": lambda visit, good: replace(
         good, headers=(("Sec-Fetch-Site", "cross-site"),)
     ),

@@ -23,15 +23,26 @@ from tests.wire import Browser
 pytestmark = pytest.mark.slow
 
 ATTACKS = [
-    "foreign origin",
-    "look-alike origin, suffix",
-    "look-alike origin, prefix",
-    "look-alike origin, user info",
-    "another port of the host",
-    "origin null",
-    "origin missing",
-    "origin empty",
-    "two origins",
+    "Origin foreign",
+    "Origin look-alike, suffix",
+    "Origin look-alike, prefix",
+    "Origin sibling",
+    "Origin user info",
+    "Origin user info, reversed",
+    "Origin other port",
+    "Origin other scheme",
+    "Origin no scheme",
+    "Origin with a path",
+    "Origin trailing dot",
+    "Origin two in one",
+    "Origin sandboxed frame",
+    "Origin file",
+    "Origin extension",
+    "Origin star",
+    "Origin malformed",
+    "Origin empty",
+    "Origin missing",
+    "two Origin headers",
     "cross-site by fetch metadata",
     "no token",
     "two tokens",
@@ -82,7 +93,7 @@ def test_a_guarded_site_has_no_hole(server: Server, cookie: str) -> None:
         ("preauth by a form", "refused", 415),
     ]
     assert server.verdicts() == [
-        *["origin_not_allowed"] * 6,
+        *["origin_not_allowed"] * 17,
         *["origin_missing"] * 2,
         "origin_not_allowed",
         "cross_site_fetch",
@@ -109,9 +120,9 @@ def test_a_public_socket_is_asked_for_its_origin_alone(server: Server) -> None:
     """No token is given and none is missed; any_origin is the hole that its mark says."""
     code, rows = probe(f"http://localhost:{server.port}/ticker")
     assert code == 0
-    assert rows[1:] == [(attack, "refused", 403) for attack in ATTACKS[:10]]
+    assert rows[1:] == [(attack, "refused", 403) for attack in ATTACKS[:21]]
     code, rows = probe(f"http://localhost:{server.port}/anyone")
-    assert (code, rows[1]) == (1, ("foreign origin", "HOLE", 101))
+    assert (code, rows[1]) == (1, ("Origin foreign", "HOLE", 101))
 
 
 def test_nothing_is_proved_where_the_own_page_is_refused(server: Server) -> None:
@@ -137,7 +148,7 @@ def test_probe_as_its_users_run_it(server: Server, cookie: str) -> None:
     code, said = shell("probe", url, "--login", login)
     assert code == 0
     assert said.splitlines()[0] == "the site's own page            open     101"
-    assert said.splitlines()[-1] == "21 attacks, 0 holes"
+    assert said.splitlines()[-1] == "32 attacks, 0 holes"
 
 
 def test_a_login_that_fails_is_said() -> None:
@@ -184,7 +195,7 @@ def test_a_token_that_works_once(server: Server, cookie: str) -> None:
     code, said = run(Flask("nobody"), "probe", url, "--prefix", "/once/wsguard", "--login", login)
     assert code == 0
     assert "replay at once                 refused  403\n" in said
-    assert said.splitlines()[-1] == "21 attacks, 0 holes"
+    assert said.splitlines()[-1] == "32 attacks, 0 holes"
 
 
 def test_a_site_that_hangs_up_is_an_error() -> None:
