@@ -102,7 +102,7 @@ def _refuse(app: Flask, environ: Environ) -> Refused | None:
 def _report(app: Flask, state: State, context: RequestContext, refused: Refused) -> bool:
     """Tell log, counts and signals; False where the site's session cannot be opened for them."""
     environ = context.request.environ
-    path = facts.bound_path(environ)
+    path = facts.readable(facts.bound_path(environ))
     heard = (request_started, signals.handshake_refused)
     if not any(reports.is_heard(signal, app) for signal in heard):
         gate.refuse(app, state, environ, refused, path)

@@ -14,8 +14,7 @@ from .core.case import Mark, Protected, Public, Session
 from .core.handshake import Accepted, judge
 from .core.refusals import Refusal, Refused
 from .core.tickets import Ticket
-from .ended import digest_of
-from .facts import Environ, readable
+from .facts import Environ
 from .identity import make_anonymous, session_of_request
 from .live.connection import Connection
 from .live.sockets import raw_socket
@@ -92,7 +91,10 @@ def whose_session(state: State) -> Session:
 def take_slot(
     state: State, environ: Environ, accepted: Accepted, mark: Mark | None, path: str
 ) -> Refused | None:
-    """Count the socket against the caps, and make it one that can be closed from now on."""
+    """Count the socket against the caps, and make it one that can be closed from now on.
+
+    ``path`` is text, here and below: see :func:`facts.readable`, which one socket needs only once.
+    """
     ticket = accepted.ticket
     nonce = accepted.session.nonce if accepted.session else None
     max_age: float = math.inf
@@ -102,11 +104,11 @@ def take_slot(
         max_age, demanded = min(longest, mark.max_age or longest), mark.scopes
     connection = Connection(
         ticket,
-        readable(path),
+        path,
         raw=raw_socket(environ),
         max_age=max_age,
         demanded=demanded,
-        nonce_digest=digest_of(nonce) if nonce else "",
+        nonce=nonce,
     )
     if not state.sockets.take(connection):
         return Refused(Refusal.TOO_MANY_CONNECTIONS)
@@ -134,7 +136,6 @@ def admit(
     app: Flask, environ: Environ, ticket: Ticket | None, mark: Mark | None, path: str
 ) -> None:
     """Put the verdict on the request and report it."""
-    path = readable(path)
     if isinstance(mark, Public) and mark.any_origin:
         detach_session(empty=True)
         make_anonymous()
@@ -149,7 +150,7 @@ def refuse(app: Flask, state: State, environ: Environ, refused: Refused, path: s
 
     A malformed upgrade is never let through: it would raise behind us.
     """
-    path, origin = readable(path), environ.get("HTTP_ORIGIN")
+    origin = environ.get("HTTP_ORIGIN")
     observed = not state.settings.enforce and refused.reason is not Refusal.MALFORMED_UPGRADE
     what = "handshake (observed, not enforced)" if observed else "handshake"
     state.log.write(what, refused, path, origin)

@@ -154,8 +154,8 @@ class WSGuard:
         if not isinstance(outcome, Refused):
             outcome = gate.spend(state, outcome.ticket) or outcome
         if not isinstance(outcome, Refused):
-            gate.admit(app, environ, outcome.ticket, mark, bound)
-        elif not gate.refuse(app, state, environ, outcome, bound):
+            gate.admit(app, environ, outcome.ticket, mark, facts.readable(bound))
+        elif not gate.refuse(app, state, environ, outcome, facts.readable(bound)):
             raise HandshakeRefused(outcome.reason, outcome.detail)
         return current_ticket
 

@@ -64,7 +64,7 @@ def _answer(app: Flask, state: State, environ: facts.Environ, endpoint: str) -> 
     refused = _refuse_or_admit(app, state, environ, mark_of(view), path)
     if refused:
         refused = naming_view(refused, view)
-        if not gate.refuse(app, state, environ, refused, path):
+        if not gate.refuse(app, state, environ, refused, facts.readable(path)):
             return HandshakeRefusal(refused, debug=app.debug)
     return _no_socket(app, state, environ)
 
@@ -77,12 +77,13 @@ def _refuse_or_admit(
     facts.hide_tokens(environ)
     if isinstance(outcome, Refused):
         return outcome
+    path = facts.readable(path)
     refused = gate.take_slot(state, environ, outcome, mark, path)
     if refused := refused or gate.spend(state, outcome.ticket):
         _give_back(state, environ)
         return refused
     gate.admit(app, environ, outcome.ticket, mark, path)
-    reports.emit(signals.connection_opened, app, path=facts.readable(path), ticket=outcome.ticket)
+    reports.emit(signals.connection_opened, app, path=path, ticket=outcome.ticket)
     return None
 
 
@@ -150,7 +151,7 @@ def _end_session(state: State, user_id: str | None, nonce: str | None) -> None:
     if nonce is not None:
         digest = digest_of(nonce)
         state.ended.add(digest, state.now())
-        meant = [held for held in registry.select(Selector()) if held.nonce_digest == digest]
+        meant = [held for held in registry.select(Selector()) if held.nonce == nonce]
         told.append({"ended": digest})
     elif user_id is not None:
         # Sessions without a nonce are told apart by nothing: they close together.

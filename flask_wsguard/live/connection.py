@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from ..core.tickets import Ticket
+from ..ended import digest_of
 
 GRACE_SECONDS = 1.0
 """How long a peer may take to answer a close frame before its socket is cut."""
@@ -34,10 +35,10 @@ class Connection:
         "_ws",
         "code",
         "cut_at",
-        "deadline",
         "demanded",
         "drain_at",
-        "nonce_digest",
+        "max_age",
+        "nonce",
         "opened_at",
         "opened_wall",
         "path",
@@ -53,21 +54,21 @@ class Connection:
         raw: socket.socket | None = None,
         max_age: float = math.inf,
         demanded: frozenset[str] = frozenset(),
-        nonce_digest: str = "",
+        nonce: str | None = None,
     ) -> None:
         """Stand for a socket at ``path`` that needs the scopes ``demanded``.
 
         It may live ``max_age`` seconds. ``raw`` is what to cut while no handler has come,
-        ``nonce_digest`` names its login session.
+        ``nonce`` is its login session's.
         """
         self.ticket = ticket
         self.path = path
         self.demanded = demanded
         self.drain_at = math.inf
-        self.nonce_digest = nonce_digest
+        self.nonce = nonce
         self.opened_at = time.monotonic()
         self.opened_wall = time.time()
-        self.deadline = self.opened_at + max_age
+        self.max_age = max_age
         self.code: int | None = None
         self.reason = ""
         self.cut_at = 0.0
@@ -86,6 +87,16 @@ class Connection:
             # peer likes; the frame is on its way before the end of the stream.
             self.cut()
         return not closing
+
+    @property
+    def deadline(self) -> float:
+        """Return the monotonic time at which the socket has lived long enough."""
+        return self.opened_at + self.max_age
+
+    @property
+    def nonce_digest(self) -> str:
+        """Return what notices call the socket's login session; empty for one without a nonce."""
+        return digest_of(self.nonce) if self.nonce else ""
 
     @property
     def is_closing(self) -> bool:

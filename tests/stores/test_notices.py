@@ -60,7 +60,7 @@ class Process:
         self.bus = Bus(WatchedStore(self.store), hearing)
 
     def hold(self, ticket: Ticket | None, nonce: str = "", opened: float = NOW - 10) -> Connection:
-        connection = Connection(ticket, "/", nonce_digest=digest_of(nonce) if nonce else "")
+        connection = Connection(ticket, "/", nonce=nonce or None)
         connection.opened_wall = opened
         assert self.sockets.take(connection)
         return connection

@@ -115,7 +115,7 @@ def fault(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fault]:
 def hold(app: Flask, nonce: str = "") -> Connection:
     """Hold a socket of alice, as one process does."""
     state, ticket = state_of(app), Ticket("t", "alice", frozenset(), "", "s", 1, 2)
-    connection = Connection(ticket, "/", nonce_digest=digest_of(nonce) if nonce else "")
+    connection = Connection(ticket, "/", nonce=nonce or None)
     assert state.sockets.take(connection)
     state.bus.listen()
     return connection
