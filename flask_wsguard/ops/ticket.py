@@ -79,5 +79,6 @@ def _curl(address: str, origin: str, cookies: str) -> str:
 
 
 def _websocat(address: str, origin: str, cookies: str) -> str:
+    # The address first: websocat takes all that follows a header for headers.
     socket = address.replace("http", "ws", 1)
-    return shlex.join(["websocat", "-H", f"Origin: {origin}", "-H", f"Cookie: {cookies}", socket])
+    return shlex.join(["websocat", socket, "-H", f"Origin: {origin}", "-H", f"Cookie: {cookies}"])

