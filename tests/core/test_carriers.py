@@ -18,6 +18,7 @@ OFFERS: list[tuple[str, str, tuple[str, ...], str]] = [
     ("twice-the-same", "wsguard.token.T, chat, wsguard.token.T", ("T", "T"), "chat"),
     ("empty", "chat, wsguard.token.", ("",), "chat"),
     ("tab", "chat,\twsguard.token.T\t", ("T",), "chat"),
+    ("any-letter-at-its-end", "wsguard.token.XX", ("XX",), ""),
     ("file-separator", "chat,\x1cwsguard.token.T", ("\x1cwsguard.token.T",), "chat"),
     ("separator-behind", "wsguard.token.T\x1e, chat", ("T\x1e",), "chat"),
     ("not-at-the-start", "xwsguard.token.T", (), "xwsguard.token.T"),
