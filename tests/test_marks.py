@@ -32,7 +32,6 @@ MARKS = [
     ("protected-one-scope", ws_protected(scopes="a b"), Protected(frozenset({"a b"}))),
     ("protected-scopes", ws_protected(scopes=["a", "b", "a"]), Protected(frozenset({"a", "b"}))),
     ("protected-generator", ws_protected(scopes=iter("ab")), Protected(frozenset({"a", "b"}))),
-    ("protected-max-age", ws_protected(max_age=60), Protected(frozenset(), 60)),
     ("public-bare", ws_public, Public()),
     ("public-called", ws_public(), Public()),
     ("public-any-origin", ws_public(any_origin=True), Public(any_origin=True)),
@@ -45,6 +44,12 @@ def test_mark_stands_on_the_view(decorate: Any, mark: Any) -> None:
     view = decorate(new_view())
     assert mark_of(view) == mark
     assert view.__name__ == "view"
+
+
+def test_mark_may_say_how_long_its_sockets_live() -> None:
+    """Seconds, beside the scopes; left to the setting where it says nothing."""
+    assert mark_of(ws_protected(max_age=60)(new_view())) == Protected(frozenset(), 60)
+    assert mark_of(ws_protected(scopes="a")(new_view())) == Protected(frozenset({"a"}), None)
 
 
 def test_mark_survives_flask_sock_and_any_decorator_with_wraps() -> None:

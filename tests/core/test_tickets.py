@@ -185,6 +185,13 @@ def test_no_text_raises(text: str) -> None:
             assert not trusted_ticket(candidate)
 
 
+@pytest.mark.parametrize("text", ["", "A", "caf\xe9.AAAA", "\ud800.AAAA", "a.A", "a.\xe9", "a."])
+def test_what_cannot_be_a_signature_verifies_nothing(text: str) -> None:
+    """Not only the strict reader stops it: no letters, one letter, letters of no alphabet."""
+    assert not KEYS.verifies_token(text)
+    assert not KEYS.verifies_ticket(text)
+
+
 # Types, keys, versions.
 
 

@@ -100,6 +100,7 @@ FAULTS: dict[str, tuple[dict[str, str | None], str, int]] = {
     "header-name-of-two-lines": ({"HTTP_A\nB": "1"}, BYTE, 400),
     "nul-in-a-value": ({"HTTP_COOKIE": "a\x00b"}, BYTE, 400),
     "newline-in-a-value": ({"HTTP_COOKIE": "a\nb"}, BYTE, 400),
+    "carriage-return-in-a-value": ({"HTTP_COOKIE": "a\rb"}, BYTE, 400),
     "vertical-tab-in-a-value": ({"HTTP_COOKIE": "a\x0bb"}, BYTE, 400),
     "form-feed-in-a-value": ({"HTTP_COOKIE": "a\x0cb"}, BYTE, 400),
     "bits-without-number": ({"extensions": "permessage-deflate; client_max_window_bits="},
