@@ -21,7 +21,7 @@ from .neighbours import PREAUTH, exempt_from_csrf
 from .reports import HandshakeRefusal
 from .sessions import detach_session
 from .state import State, state_of
-from .verdicts import connection_of, drop_connection
+from .verdicts import drop_connection
 from .views import set_ticket_cookie
 
 _log = logging.getLogger("flask_wsguard")
@@ -105,29 +105,28 @@ def _no_socket(app: Flask, state: State, environ: facts.Environ) -> Response | N
 
 def give_back_slot(error: BaseException | None) -> None:
     """Forget a socket when its request ends, whatever followed the verdict."""
-    environ = request.environ
+    connection = drop_connection(request.environ)
     # An ordinary request ends here too: it costs this one look.
-    if connection_of(environ) is None:
+    if not isinstance(connection, Connection):
         return
     app, state = current_state()
-    if connection := _give_back(state, environ):
-        reports.emit(
-            signals.connection_closed,
-            app,
-            path=connection.path,
-            ticket=connection.ticket,
-            code=connection.code,
-            reason=connection.reason,
-            seconds=time.monotonic() - connection.opened_at,
-        )
-
-
-def _give_back(state: State, environ: facts.Environ) -> Connection | None:
-    connection = drop_connection(environ)
-    if not isinstance(connection, Connection):
-        return None
     state.sockets.give_back(connection)
-    return connection
+    reports.emit(
+        signals.connection_closed,
+        app,
+        path=connection.path,
+        ticket=connection.ticket,
+        code=connection.code,
+        reason=connection.reason,
+        seconds=time.monotonic() - connection.opened_at,
+    )
+
+
+def _give_back(state: State, environ: facts.Environ) -> None:
+    """Give back the slot of a handshake that was refused after all, if it took one."""
+    connection = drop_connection(environ)
+    if isinstance(connection, Connection):
+        state.sockets.give_back(connection)
 
 
 def on_login(app: Flask, **_: Any) -> None:
