@@ -12,9 +12,12 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from flask import session
+from flask_login import login_user
+
 from flask_wsguard.core.tickets import Keys, Ticket, Token, bind, new_id
 
-from .sites import SECRET, make_site
+from .sites import SECRET, User, make_site
 
 USER = "7"
 NONCE = "XEYHYQ4tXWvbBTVhAoTVQA"
@@ -44,7 +47,11 @@ BROWSER = {
 def session_cookie() -> str:
     """Return the cookie of a login, as Flask-Login and the extension fill it."""
     app = make_site()
-    content = {"_user_id": USER, "_fresh": True, "_id": "a" * 128, "_wsguard": NONCE}
+    # A login of this very browser: of another one, every view would write the session anew.
+    peer = {"REMOTE_ADDR": "127.0.0.1"}
+    with app.test_request_context(headers={"User-Agent": AGENT}, environ_base=peer):
+        login_user(User(USER))
+        content = {**session, "_wsguard": NONCE}
     serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
     text: str = serializer.dumps(content)
     return text
