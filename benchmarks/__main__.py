@@ -34,8 +34,10 @@ def main(arguments: list[str]) -> None:
         for table in importlib.import_module(f"benchmarks.{name}").run(scale):
             print(report.section(table), flush=True)
             tables.append(table)
+        # After each: what comes later may fail, and half an hour of measuring is not to be lost.
+        if given.into:
+            report.write(tables, scale, given.into)
     if given.into:
-        report.write(tables, scale, given.into)
         print(f"wrote {given.into}/performance.md, .json, .svg")
 
 

@@ -66,7 +66,6 @@ def _table(
     base, guarded, *today = MAKERS
     table.figures.append(compared(samples, guarded, base, plain, "guarded / unguarded", sets))
     for name in today:
-        goal = auth if name.endswith("SQLite") else None
         table.figures.append(compared(samples, name, base, None, f"{name} / unguarded", sets))
-        table.figures.append(compared(samples, guarded, name, goal, f"guarded / {name}", sets))
+        table.figures.append(compared(samples, guarded, name, auth, f"guarded / {name}", sets))
     return table

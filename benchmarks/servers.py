@@ -78,6 +78,9 @@ def serving(command: list[str], environment: dict[str, str] | None = None) -> It
     with socket.socket() as listener:
         # Listening from the start, so that whoever connects waits for the server to come.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit it; without it an answer in two parts may wait 40 ms for an ACK,
+        # and the server's idling meanwhile counts as work.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(("127.0.0.1", 0))
         listener.listen(2048)
         port = listener.getsockname()[1]
