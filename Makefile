@@ -28,7 +28,7 @@ help:
 	@echo "make fuzz   fuzz the rules and the app for MINUTES=10, guided by coverage"
 	@echo "make judges  let bandit, pip-audit and wshawk judge; make sbom writes build/sbom.json"
 	@echo "make mutants  change the rules one by one and see which change no test notices (half an hour)"
-	@echo "make bench  measure what the guard costs, write docs/performance.* (half an hour)"
+	@echo "make bench  measure what the guard costs, write docs/performance.* (ten minutes)"
 	@echo "make soak   clients, restarts and floods for MINUTES=10 and more, into docs/reliability.md"
 	@echo "make check  seconds: lint, types, unit tests (after one make test)"
 	@echo "make docs   build the manual in build/docs; make linkcheck asks every other site too"

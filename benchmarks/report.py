@@ -20,7 +20,7 @@ PACKAGES = (
     *("gunicorn", "gevent", "flask-wtf", "pyjwt", "django", "channels", "daphne"),
     *("flask-socketio", "fastapi", "uvicorn", "tornado", "aiohttp"),
 )
-WIDTH, LEFT, ROW, TOP = 860, 380, 26, 46
+WIDTH, LEFT, ROW, TOP = 920, 430, 26, 46
 
 
 def write(tables: Sequence[Table], scale: Scale, folder: Path) -> None:

@@ -50,7 +50,10 @@ class Sockets(Ticker):
 
     def close(self, connections: Iterable[Connection], code: int, reason: str) -> int:
         """Close sockets, each once; return how many this call closed."""
-        return sum([self._close(connection, code, reason) for connection in connections])
+        closed = sum([self._close(connection, code, reason) for connection in connections])
+        # Once, not for each: under gevent every close lets the timer run, which looks at all.
+        TIMER.watch(self)
+        return closed
 
     def revalidate(self, every: float, failures: int, ask: Ask) -> None:
         """Ask again every ``every`` seconds whether the users here may stay."""
@@ -93,7 +96,6 @@ class Sockets(Ticker):
             return False
         with self._lock:
             self._closing.add(connection)
-        TIMER.watch(self)
         return True
 
 

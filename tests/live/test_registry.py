@@ -19,6 +19,7 @@ from flask_wsguard.core.tickets import Ticket
 from flask_wsguard.live.connection import Connection
 from flask_wsguard.live.registry import Registry, Selector
 from flask_wsguard.live.sockets import Sockets, drain_all, raw_socket
+from flask_wsguard.live.timer import TIMER
 
 UPGRADE = {
     "HTTP_HOST": "localhost",
@@ -251,6 +252,15 @@ def test_the_aged_are_closed_and_the_silent_cut(pair: Pair) -> None:
     told = time.monotonic()
     assert theirs.recv(99) == b""
     assert 0.8 < time.monotonic() - told < 2.0
+
+
+def test_closing_many_wakes_the_timer_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under gevent each close lets the timer run, which looks at all: many would cost a square."""
+    woken: list[Sockets] = []
+    monkeypatch.setattr(TIMER, "watch", woken.append)
+    sockets = Sockets(None, 3, 1.0)
+    assert sockets.close([Connection(None, "/any") for _ in range(3)], 4401, "over") == 3
+    assert woken == [sockets]
 
 
 @pytest.mark.parametrize("seconds", [None, 10.0])
