@@ -100,7 +100,7 @@ lowest: $(LOWEST)/.installed
 
 $(LOWEST)/.installed: setup.py tests/lowest.txt
 	$(PYTHON) -m venv --clear $(LOWEST)
-	$(LOWEST)/bin/pip install --quiet --require-hashes -r tests/lowest.txt
+	$(LOWEST)/bin/pip install --quiet --no-deps --require-hashes -r tests/lowest.txt
 	@touch $@
 
 # The same commit gives the same bytes, whoever builds: compare dist/SHA256SUMS.
@@ -126,36 +126,36 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { sh tests/install.sh python3-venv && $(PYTHON) -m venv $(VENV); }
 
 $(VENV)/.demo: $(BIN)/python setup.py demo/requirements.txt
-	$(BIN)/pip install --quiet --require-hashes -r demo/requirements.txt
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r demo/requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.docs: $(BIN)/python setup.py docs/requirements.txt
-	$(BIN)/pip install --quiet --require-hashes -r docs/requirements.txt
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r docs/requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python setup.py tests/requirements.txt tests/install.sh
 	sh tests/install.sh
-	$(BIN)/pip install --quiet --require-hashes -r tests/requirements.txt
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r tests/requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 # Not the tests' environment: the neighbours that are measured bring half of PyPI along.
 $(MUTANTS)/.installed: setup.py tests/mutants/requirements.txt
 	$(PYTHON) -m venv $(MUTANTS)
-	$(MUTANTS)/bin/pip install --quiet --require-hashes -r tests/mutants/requirements.txt
+	$(MUTANTS)/bin/pip install --quiet --no-deps --require-hashes -r tests/mutants/requirements.txt
 	$(MUTANTS)/bin/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(JUDGES)/.installed: tests/judges/requirements.txt
 	$(PYTHON) -m venv $(JUDGES)
-	$(JUDGES)/bin/pip install --quiet --require-hashes -r tests/judges/requirements.txt
+	$(JUDGES)/bin/pip install --quiet --no-deps --require-hashes -r tests/judges/requirements.txt
 	@touch $@
 
 $(BENCH)/.installed: setup.py benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/pip install --quiet --require-hashes -r benchmarks/requirements.txt
+	$(BENCH)/bin/pip install --quiet --no-deps --require-hashes -r benchmarks/requirements.txt
 	$(BENCH)/bin/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
