@@ -41,10 +41,16 @@ class EarlyGate:
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Answer a hopeless upgrade, pass everything else on."""
-        if "HTTP_UPGRADE" in environ and _looks_hopeless(self._app, environ):
-            if _comes_first(self._app, self._hook) and (refused := _refuse(self._app, environ)):
+        if "HTTP_UPGRADE" not in environ:
+            return self._flask(environ, start_response)
+        if _looks_hopeless(self._app, environ) and _comes_first(self._app, self._hook):
+            if refused := _refuse(self._app, environ):
                 return reports.wire_of(refused, debug=self._app.debug).send(environ, start_response)
-        return self._flask(environ, start_response)
+        try:
+            return self._flask(environ, start_response)
+        finally:
+            # Not in a teardown function: Flask calls none behind one of the site's that raises.
+            gate.give_back_slot(self._app, environ)
 
 
 def fits(app: Flask) -> bool:

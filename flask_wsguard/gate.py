@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -20,9 +21,9 @@ from .live.connection import Connection
 from .live.sockets import raw_socket
 from .sessions import detach_session
 from .settings import Settings
-from .state import State
+from .state import State, state_of
 from .stores import StoreUnavailable
-from .verdicts import Admitted, Observed, set_connection, set_verdict
+from .verdicts import Admitted, Observed, drop_connection, set_connection, set_verdict
 
 _STRAY = {
     QUERY: 'one came in the URL, where this site takes none: give WSGuard carrier: "subprotocol"',
@@ -81,7 +82,7 @@ def whose_session(state: State) -> Session:
     loaders = state.site.loaders
     user_id, nonce = session.user_id, session.nonce
     if user_id is None or loaders.has_ambient:
-        found = loaders.find(ambient_only=True)
+        found = loaders.find(ambient=True)
         if found is None:
             return Session(None, None)
         user_id, nonce = found.identity.id, found.identity.session
@@ -117,6 +118,24 @@ def take_slot(
     if state.ended.holds(nonce, state.now()):
         return Refused(Refusal.SESSION_ENDED, "logged out during the handshake")
     return None
+
+
+def give_back_slot(app: Flask, environ: Environ) -> None:
+    """Forget a socket when its request ends, whatever followed the verdict."""
+    connection = drop_connection(environ)
+    # An ordinary request ends here too: it costs this one look.
+    if not isinstance(connection, Connection):
+        return
+    state_of(app).sockets.give_back(connection)
+    reports.emit(
+        signals.connection_closed,
+        app,
+        path=connection.path,
+        ticket=connection.ticket,
+        code=connection.code,
+        reason=connection.reason,
+        seconds=time.monotonic() - connection.opened_at,
+    )
 
 
 def spend(state: State, ticket: Ticket | None) -> Refused | None:

@@ -19,7 +19,7 @@ from .core.case import Mark, Public, cookie_pairs
 from .core.origins import Origin
 from .core.pending import Held, surplus
 from .core.preauth import PreauthRequest, SocketPath
-from .core.refusals import Refusal, Refused
+from .core.refusals import Refusal, Refused, scopes_missing
 from .core.source import Source
 from .core.tickets import Ticket, Token, bind, new_id, read_ticket, subject
 from .errors import ConfigError
@@ -85,7 +85,7 @@ def _decide_at(state: State, asked: PreauthRequest, pathname: str) -> Granted | 
     state.site.must_load_scopes(mark)
     scopes = state.site.scopes_of(found.identity.user)
     if missing := mark.scopes - scopes:
-        return Refused(Refusal.SCOPE_MISSING, ", ".join(sorted(missing)))
+        return scopes_missing(missing)
     if not state.sockets.registry.has_room(found.identity.id):
         return Refused(Refusal.TOO_MANY_CONNECTIONS)
     if state.settings.single_use and not state.store.is_up:
@@ -143,7 +143,11 @@ def _mark_at(state: State, path: SocketPath) -> Mark | Refused:
             f"{path.routed!r} redirects to {redirect.new_url!r}: a slash too many or too few",
         )
     except HTTPException:
-        return Refused(Refusal.UNKNOWN_PATH, f"no WebSocket route matches {path.routed!r}")
+        return Refused(
+            Refusal.UNKNOWN_PATH,
+            f"no WebSocket route matches {path.routed!r}: compare every slash; behind a proxy that "
+            "cuts a prefix off apply ProxyFix(x_prefix=1)",
+        )
     view = context.app.view_functions.get(endpoint)
     return mark_of(view) or naming_view(Refused(Refusal.UNGUARDED_ROUTE), view)
 
@@ -157,10 +161,12 @@ def _who_asks(state: State) -> Found | Refused:
                 "decorate a function of the request with @guard.identity_loader"
             ]
         )
-    found = state.site.loaders.find(ambient_only=False)
+    # Before a loader writes to it: Flask-Login puts whom it remembers into the session.
+    session = session_of_request()
+    found = state.site.loaders.find(ambient=False if session.disputed else None)
     if found and not found.ambient:
         return found
-    if session_of_request().disputed:
+    if session.disputed:
         return Refused(Refusal.USER_CHANGED, "several session cookies disagree")
     if found is None:
         return Refused(Refusal.LOGIN_REQUIRED)

@@ -19,8 +19,10 @@ from .hooks import current_state, give_back_slot, guard_route, on_login, on_logo
 from .identity import Loader, Reload, connect_logins
 from .live.registry import Selector
 from .live.sockets import SIGN_IN_AGAIN
+from .marks import scopes_demanded
 from .neighbours import own_preauth_headers
 from .redaction import ACCESS_AND_ERROR_LOGS, filter_logs
+from .sessions import detach_session
 from .settings import Settings
 from .state import EXTENSION, Site, State, state_of
 from .verdicts import CurrentTicket, current_ticket
@@ -52,16 +54,18 @@ class WSGuard:
         if EXTENSION in app.extensions:
             raise RuntimeError("flask_wsguard guards this app already: call init_app once")
         state = State.build(settings, self._site, app.name)
-        app.extensions[EXTENSION] = replace(state, has_early_gate=early.fits(app))
-        if early.fits(app):
+        has_early_gate = early.fits(app)
+        app.extensions[EXTENSION] = replace(state, has_early_gate=has_early_gate)
+        if has_early_gate:
             app.wsgi_app = early.EarlyGate(app, guard_route)  # type: ignore[method-assign]
+        else:
+            app.teardown_request(give_back_slot)
         self._revalidate(app)
         app.register_blueprint(self.blueprint, url_prefix=settings.url_prefix)
         # First, so that no hook of the site works for a request that will be refused.
         app.before_request_funcs.setdefault(None, []).insert(0, guard_route)
         # Functions of after_request run in reverse: this one last.
         app.after_request_funcs.setdefault(None, []).insert(0, own_preauth_headers)
-        app.teardown_request(give_back_slot)
         app.jinja_env.globals["wsguard_script"] = script_tag
         if SUBPROTOCOL in settings.token_carriers:
             options = app.config.get("SOCK_SERVER_OPTIONS")
@@ -134,8 +138,7 @@ class WSGuard:
         """Declare a socket that no Flask rule serves, at exactly this path below the app."""
         if not path.startswith("/"):
             raise ValueError(f"a path starts with a slash, {path!r} does not")
-        demanded = frozenset({scopes} if isinstance(scopes, str) else scopes)
-        self._site.protected_paths[path] = Protected(demanded)
+        self._site.protected_paths[path] = Protected(scopes_demanded(scopes))
 
     def verify_handshake(self, path: str | None = None) -> CurrentTicket:
         """Judge the current request as a handshake at ``path``, all but the upgrade's form.
@@ -156,6 +159,8 @@ class WSGuard:
         if not isinstance(outcome, Refused):
             gate.admit(app, environ, outcome.ticket, mark, facts.readable(bound))
         elif not gate.refuse(app, state, environ, outcome, facts.readable(bound)):
+            # The 403 is an ordinary answer, and would send the login's cookies again.
+            detach_session(empty=True)
             raise HandshakeRefused(outcome.reason, outcome.detail)
         return current_ticket
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 from flask import Flask, Request, Response, after_this_request, current_app, request, session
@@ -12,7 +11,7 @@ from . import facts, gate, grants, reports, servers, signals
 from .core.case import Mark
 from .core.refusals import Refused
 from .ended import digest_of
-from .identity import NONCE_KEY, id_of, new_nonce
+from .identity import NONCE_KEY, id_of, new_nonce, session_that_came
 from .live.connection import Connection
 from .live.registry import Selector
 from .live.sockets import SIGN_IN_AGAIN
@@ -43,6 +42,9 @@ def guard_route() -> Response | None:
         if rule is not None and rule.endpoint == PREAUTH:
             # Whichever was initialised first, Flask-WTF's hook runs behind this one.
             exempt_from_csrf(*current_state())
+            # Here already, for a rate limiter may answer in preauth's place.
+            detach_session()
+            after_this_request(_forget_session)
         return None
     app, state = current_state()
     state.bus.listen()
@@ -55,6 +57,12 @@ def guard_route() -> Response | None:
     if answer:
         # Flask-Login would refresh the remember cookie of whomever the session names.
         detach_session(empty=True)
+    return answer
+
+
+def _forget_session(answer: Response) -> Response:
+    """Keep Flask-Login from refreshing the remember cookie of whomever the session names."""
+    detach_session(empty=True)
     return answer
 
 
@@ -104,22 +112,9 @@ def _no_socket(app: Flask, state: State, environ: facts.Environ) -> Response | N
 
 
 def give_back_slot(error: BaseException | None) -> None:
-    """Forget a socket when its request ends, whatever followed the verdict."""
-    connection = drop_connection(request.environ)
-    # An ordinary request ends here too: it costs this one look.
-    if not isinstance(connection, Connection):
-        return
-    app, state = current_state()
-    state.sockets.give_back(connection)
-    reports.emit(
-        signals.connection_closed,
-        app,
-        path=connection.path,
-        ticket=connection.ticket,
-        code=connection.code,
-        reason=connection.reason,
-        seconds=time.monotonic() - connection.opened_at,
-    )
+    """Forget a socket when its request ends, where the early gate does not see the end."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    gate.give_back_slot(app, request.environ)
 
 
 def _give_back(state: State, environ: facts.Environ) -> None:
@@ -131,35 +126,38 @@ def _give_back(state: State, environ: facts.Environ) -> None:
 
 def on_login(app: Flask, **_: Any) -> None:
     """Give the session a new nonce; what an earlier login of it could do ends."""
-    state = state_of(app)
-    old = session.get(NONCE_KEY)
+    # The site may have cleared the session before it logged in.
+    came, nonce = session_that_came(), session.get(NONCE_KEY)
     session[NONCE_KEY] = new_nonce()
-    if isinstance(old, str):
-        _end_session(state, None, old)
+    _end_session(state_of(app), came.user_id, came.nonce)
+    if isinstance(nonce, str) and nonce != came.nonce:
+        _end_session(state_of(app), None, nonce)
 
 
 def on_logout(app: Flask, user: Any = None, **_: Any) -> None:
     """End the session of whoever logs out."""
-    nonce = session.pop(NONCE_KEY, None)
-    _end_session(state_of(app), id_of(user), nonce if isinstance(nonce, str) else None)
+    came, nonce = session_that_came(), session.pop(NONCE_KEY, None)
+    _end_session(
+        state_of(app), id_of(user) or came.user_id, nonce if isinstance(nonce, str) else came.nonce
+    )
 
 
 def _end_session(state: State, user_id: str | None, nonce: str | None) -> None:
     """Record the end first: the browser holds its old cookie until our answer arrives."""
     registry, told = state.sockets.registry, list[dict[str, Any]]()
+    meant: list[Connection] = []
     if nonce is not None:
         digest = digest_of(nonce)
         state.ended.add(digest, state.now())
         meant = [held for held in registry.select(Selector()) if held.nonce == nonce]
         told.append({"ended": digest})
-    elif user_id is not None:
-        # Sessions without a nonce are told apart by nothing: they close together.
-        sessions = state.expected.keys.fingerprints(user_id, None)
-        meant = [held for one in sessions for held in registry.select(Selector(session=one))]
+    if user_id is not None and (nonce is None or not state.settings.recheck_session):
+        # Sessions without a nonce are told apart by nothing: they close together. Where no session
+        # is asked at the handshake, the ticket alone says which one a socket is of.
+        sessions = state.expected.keys.fingerprints(user_id, nonce)
+        meant += [held for one in sessions for held in registry.select(Selector(session=one))]
         if state.settings.disconnect_on_logout:
-            told = [{"session": one, "code": SIGN_IN_AGAIN, "reason": _ENDED} for one in sessions]
-    else:
-        return
+            told += [{"session": one, "code": SIGN_IN_AGAIN, "reason": _ENDED} for one in sessions]
     if state.settings.disconnect_on_logout:
         state.sockets.close(meant, SIGN_IN_AGAIN, _ENDED)
     # Last, because a store may make us wait.

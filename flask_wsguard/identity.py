@@ -5,14 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Flask, Request, current_app, g, request, url_for
-from flask_login import current_user, user_logged_in, user_logged_out
+from flask.ctx import RequestContext
+from flask_login import COOKIE_NAME, current_user, decode_cookie, user_logged_in, user_logged_out
 from werkzeug.routing import BuildError
-from werkzeug.sansio.http import parse_cookie
 
-from .core.case import Session
+from .cookies import cookies_of, is_plain, value_of
+from .core.case import DISPUTED, Session
 from .sessions import current_context, open_session_alone, session_of
 
 NONCE_KEY = "_wsguard"
@@ -79,15 +81,18 @@ class Loaders:
         """Tell whether the site has a way to know its user at all."""
         return bool(self._custom) or has_flask_login()
 
-    def find(self, *, ambient_only: bool) -> Found | None:
-        """Ask for the user of the current request. Errors of a loader are the site's: they pass."""
-        for loader, ambient in self._custom:
-            if ambient_only and not ambient:
+    def find(self, *, ambient: bool | None = None) -> Found | None:
+        """Ask for the user of the current request. Errors of a loader are the site's: they pass.
+
+        ``ambient`` asks only for a credential that travels on a handshake, or only for others.
+        """
+        for loader, travels in self._custom:
+            if ambient not in (None, travels):
                 continue
             identity = loader(request)
             if identity is not None:
-                return Found(_checked(identity), ambient)
-        return _flask_login_user() if has_flask_login() else None
+                return Found(_checked(identity), travels)
+        return _flask_login_user() if ambient is not False and has_flask_login() else None
 
 
 def has_flask_login() -> bool:
@@ -113,10 +118,12 @@ def _flask_login_user() -> Found | None:
 
 
 def id_of(user: Any) -> str | None:
-    """Return the id under which Flask-Login keeps a user, None for nobody."""
-    if user is None:
-        return None
-    user_id = getattr(user, current_app.login_manager.id_attribute)()  # type: ignore[attr-defined]
+    """Return the id under which Flask-Login keeps a user, None for nobody.
+
+    A site's own class for nobody need not have one.
+    """
+    get_id = getattr(user, current_app.login_manager.id_attribute, None)  # type: ignore[attr-defined]
+    user_id = get_id() if get_id else None
     return None if user_id is None else str(user_id)
 
 
@@ -130,27 +137,53 @@ def session_of_request() -> Session:
     """Say whom the site's session names, without loading anybody.
 
     A sibling can plant a session cookie with ``Domain=`` and a longer path; it is sent first and
-    Flask reads the first. So several that name different logins are a dispute nobody wins, and
-    so is a first that names nobody before one that names somebody.
+    Flask reads the first. Where the session names nobody the remember cookie does, and it can be
+    planted just so.
     """
     context = current_context()
-    name = context.app.config["SESSION_COOKIE_NAME"]
     header: str = context.request.environ.get("HTTP_COOKIE", "")
-    if header.count(name) < 2:
-        return named_by(session_of(context))
-    # Taken apart by Flask's own parser: what it takes for a session cookie is one here too.
-    cookies = dict.fromkeys(
-        part.strip() for part in header.split(";") if name in parse_cookie(part)
-    )
-    if len(cookies) < 2:
-        return named_by(session_of(context))
-    each = [named_by(open_session_alone(context, cookie) or {}) for cookie in cookies]
-    somebody = {session for session in each if session.user_id is not None}
-    if not somebody:
-        return each[0]
-    if len(somebody) > 1 or each[0] not in somebody:
-        return Session(None, None, disputed=True)
-    return each[0]
+    name = context.app.session_interface.get_cookie_name(context.app)
+    session = named_by(session_of(context))
+    if not is_plain(header, name):
+        session = _agreed(cookies_of(header, name), partial(_session_in, context), session)
+    if session.user_id is None and not session.disputed and has_flask_login():
+        name = context.app.config.get("REMEMBER_COOKIE_NAME", COOKIE_NAME)
+        if not is_plain(header, name):
+            return _agreed(cookies_of(header, name), _remembered_in, session)
+    return session
+
+
+def _agreed(
+    cookies: list[str] | None, read: Callable[[str], Session | None], session: Session
+) -> Session:
+    """Return ``session`` where all cookies of a name agree with it; else nobody wins the dispute.
+
+    Those that name nobody count for nothing, unless one comes first and hides the others, or
+    cannot be read.
+    """
+    each = [read(cookie) for cookie in cookies or ()]
+    if cookies is None or (each and each[0] is None):
+        return DISPUTED
+    somebody = {one for one in each if one and one.user_id is not None}
+    agree = len(somebody) < 2 and (not somebody or each[0] in somebody)
+    return session if agree else DISPUTED
+
+
+def _session_in(context: RequestContext, cookie: str) -> Session:
+    return named_by(open_session_alone(context, cookie) or {})
+
+
+def _remembered_in(cookie: str) -> Session | None:
+    value = value_of(cookie)
+    # Flask-Login compares it as text, which raises on any other letter.
+    return Session(decode_cookie(value), None) if value.isascii() else None
+
+
+def session_that_came() -> Session:
+    """Say whom the session named when the request came, whatever a login has written since."""
+    context = current_context()
+    app = context.app
+    return named_by(app.session_interface.open_session(app, context.request) or {})
 
 
 def named_by(session: Mapping[str, Any]) -> Session:

@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast, overload
 
 from flask import has_request_context, request
+from wsproto.utilities import LocalProtocolError
 
 from .core.case import Mark, Protected, Public
 from .core.refusals import Refusal, Refused
@@ -52,7 +53,9 @@ def ws_protected(
     ``WSGUARD_MAX_CONNECTION_AGE``. Stands directly below ``@sock.route(...)``. Raises TypeError
     above it, and on a view that is marked already. Uncaught ScopeMissing closes with 4403.
     """
-    mark = Protected(frozenset({scopes} if isinstance(scopes, str) else scopes), max_age)
+    if max_age is not None and (type(max_age) is not int or max_age < 1):
+        raise TypeError(f"max_age is a whole number of seconds, at least 1, not {max_age!r}")
+    mark = Protected(scopes_demanded(scopes), max_age)
     if view is ...:
         return lambda view: _protect(view, mark)
     return _protect(view, mark)
@@ -75,6 +78,14 @@ def ws_public(view: Any = ..., /, *, any_origin: bool = False) -> Any:
     return _open(view, mark)
 
 
+def scopes_demanded(scopes: str | Iterable[str]) -> frozenset[str]:
+    """Return the scopes that a route needs. Raises TypeError for what is no scope."""
+    demanded = frozenset({scopes} if isinstance(scopes, str) else scopes)
+    if not all(isinstance(scope, str) and scope for scope in demanded):
+        raise TypeError(f"scopes are one non-empty str or several, not {scopes!r}")
+    return demanded
+
+
 def _put(view: Any, mark: Mark, name: str) -> Any:
     if isinstance(view, str):
         raise TypeError(f"write @{name}(scopes={view!r})")
@@ -86,7 +97,10 @@ def _put(view: Any, mark: Mark, name: str) -> Any:
         )
     if mark_of(view) is not None:
         raise TypeError(f"{getattr(view, '__name__', view)!r} carries two marks: keep one")
-    setattr(view, _MARK, mark)
+    try:
+        setattr(view, _MARK, mark)
+    except AttributeError:
+        raise TypeError(f"@{name} cannot mark {view!r}: give it a function") from None
     return view
 
 
@@ -132,12 +146,15 @@ def _run_attached(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         return view(*args, **kwargs)
     except ScopeMissing as missing:
         _log.warning("closing a socket on %s: %s", request.path, missing)
-        args[0].close(POLICY_CLOSE, "scope_missing")
         if connection:
+            connection.close(POLICY_CLOSE, "scope_missing")
             # gunicorn's main thread would wait two seconds for a peer that stays silent.
             connection.cut()
-    except OSError:
-        # A handler that was sending when its socket was cut; that is no fault of the site's.
+        else:
+            args[0].close(POLICY_CLOSE, "scope_missing")
+    except (OSError, LocalProtocolError):
+        # A handler that was sending when its socket was closed; that is no fault of the site's,
+        # and an answer would be HTTP behind the close frame.
         if not connection or not connection.is_closing:
             raise
     return None

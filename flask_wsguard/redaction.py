@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import Any
 
-from .core.tickets import LIKE_A_TOKEN
+from .core.tickets import LIKE_A_CREDENTIAL
 from .settings import Settings
 
 REDACTED = "[redacted]"
@@ -38,7 +38,7 @@ class Redactor:
             self._params = (*self._params, param)
             names = "|".join("".join(map(_spellings, name)) for name in self._params)
             self._pattern = re.compile(
-                rf"""((?:{names})(?:=|%3D))[^&\#\s"'<>\\]*|{LIKE_A_TOKEN}""", re.IGNORECASE
+                rf"""((?:{names})(?:=|%3D))[^&\#\s"'<>\\]*|{LIKE_A_CREDENTIAL}""", re.IGNORECASE
             )
 
     def redact(self, text: str) -> str:

@@ -14,6 +14,7 @@ from blinker import NamedSignal
 from flask import Flask, Response
 
 from .core.refusals import Refusal, Refused
+from .redaction import redact
 
 _log = logging.getLogger("flask_wsguard")
 
@@ -172,8 +173,12 @@ def accepted(path: str, user_id: str | None, origin: str | None) -> None:
 
 
 def printable(text: str | None, longest: int = 600) -> str:
-    """Return text that cannot break a log line: control and foreign characters escaped."""
+    """Return text that can stand in a log line: without credentials, foreign letters escaped.
+
+    A path, an Origin or any other header holds what the other side puts there.
+    """
     if text is None:
         return "(none)"
+    text = redact(text)
     cut = text if len(text) <= longest else f"{text[:longest]}..."
     return cut.encode("unicode_escape").decode("ascii")

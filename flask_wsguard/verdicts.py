@@ -138,6 +138,9 @@ class Attachable(Protocol):
     def attach(self, ws: Any) -> bool:
         """Take the socket; False when the handler must not run."""
 
+    def close(self, code: int, reason: str) -> bool:
+        """Send the close frame, without waiting for the peer; False when closing already."""
+
     def cut(self) -> None:
         """Shut the connection down."""
 

@@ -45,7 +45,9 @@ def _add_preauth_rule(setup: BlueprintSetupState) -> None:
 
 
 def _detach() -> None:
-    detach_session(empty=request.endpoint == "wsguard.static")
+    """Keep the session out of the static files; preauth's is kept out by the guard's first hook."""
+    if request.endpoint == "wsguard.static":
+        detach_session(empty=True)
 
 
 def preauth() -> Response:
@@ -54,15 +56,9 @@ def preauth() -> Response:
     state = state_of(app)
     state.bus.listen()
     asked = facts.preauth_of(request.environ)
-    try:
-        if asked.method == "OPTIONS":
-            answer = _preflight(app, state, asked.source)
-        else:
-            answer = _answer(app, state, asked)
-    finally:
-        # Flask-Login would refresh the remember cookie of whomever the session names.
-        detach_session(empty=True)
-    return answer
+    if asked.method == "OPTIONS":
+        return _preflight(app, state, asked.source)
+    return _answer(app, state, asked)
 
 
 def _preflight(app: Flask, state: State, source: Source) -> Response:
@@ -98,7 +94,7 @@ def _refuse(app: Flask, state: State, source: Source, denied: Denied) -> Respons
         path=path,
         origin=source.origin,
     )
-    return _problem(refused)
+    return _problem(refused, debug=app.debug)
 
 
 def _grant(state: State, source: Source, minted: Minted | None) -> Response:
@@ -140,10 +136,12 @@ def set_ticket_cookie(
     )
 
 
-def _problem(refused: Refused) -> Response:
+def _problem(refused: Refused, *, debug: bool) -> Response:
     """Render a refusal as RFC 9457 problem+json."""
     reason, status = refused.reason, refused.http_status
-    seen = f"{refused.detail}. " if refused.detail else ""
+    # Where the site's code stands is for its developer alone.
+    told = refused.detail and (debug or reason is not Refusal.UNGUARDED_ROUTE)
+    seen = f"{refused.detail}. " if told else ""
     problem: dict[str, Any] = {
         "status": status,
         "title": reason.meaning,
@@ -151,7 +149,7 @@ def _problem(refused: Refused) -> Response:
         "reason": reason.value,
     }
     if reason is Refusal.SCOPE_MISSING:
-        problem["required"] = refused.detail.split(", ")
+        problem["required"] = refused.required
     if reason is Refusal.LOGIN_REQUIRED and (page := login_url()):
         problem["login_url"] = page
     answer = _json(problem, status, "application/problem+json")
@@ -178,7 +176,7 @@ def script_tag(nonce: str | None = None) -> Markup:
         b64encode(digest).decode("ascii"),
     )
     state, own = state_of(current_app), facts.own_origin(request.environ)
-    found = state.site.loaders.find(ambient_only=False)
+    found = state.site.loaders.find()
     if found and own:
         tag += Markup(' data-subject="{}"').format(subject(own.netloc, found.identity.id))
     if nonce is not None:

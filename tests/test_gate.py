@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from flask_wsguard import connection_closed
 from flask_wsguard.live.connection import Connection
 from flask_wsguard.stores import StoreUnavailable
 from tests.sites import make_site
@@ -67,9 +68,12 @@ def test_handshake_is_refused(
     visitor.log_in("alice")
     token = prepare(app, visitor)
     before = len(app.extensions["wsguard"].sockets.registry)
-    outcome = visitor.connect("/any", token)
+    closed: list[Any] = []
+    with connection_closed.connected_to(lambda app, **facts: closed.append(facts)):
+        outcome = visitor.connect("/any", token)
     assert (outcome.reason, outcome.response.status_code) == (reason, 403)
     assert len(app.extensions["wsguard"].sockets.registry) == before
+    assert closed == [], "what was never open does not close"
 
 
 def test_hostile_probe_burns_no_token() -> None:

@@ -27,13 +27,16 @@ from flask_wsguard import (
     current_ticket,
     handshake_accepted,
     handshake_refused,
+    hooks,
     ws_protected,
     ws_public,
 )
+from flask_wsguard.core.refusals import Refused
+from flask_wsguard.reports import HandshakeRefusal
 from flask_wsguard.servers import NO_SOCKET, ONE_SOCKET
 
 from .sites import SECRET, User, make_control, make_site
-from .visitor import ORIGIN, UPGRADE, Visitor
+from .visitor import ORIGIN, UPGRADE, Outcome, Visitor
 
 REFUSED = b"This WebSocket handshake was refused.\n"
 REFUSED_HEADERS = [
@@ -81,6 +84,26 @@ def protected_view() -> Any:
         ws.send(f"hello {current_ticket.user_id}")
 
     return say_hello
+
+
+def refused_by_the_gate(visitor: Visitor, headers: Any = None) -> Outcome:
+    """Be refused before Flask opens a session: no token."""
+    return visitor.connect("/echo", headers=headers)
+
+
+def refused_by_the_hook(visitor: Visitor, headers: Any = None) -> Outcome:
+    """Be refused behind it: a ticket's name and a token's, and neither good for anything."""
+    gate: Any = visitor.app.wsgi_app
+    flask, reached = gate._flask, []
+    gate._flask = lambda *args: [reached.append(args), flask(*args)][1]  # type: ignore[func-returns-value]
+    cookies = f"{visitor.cookie_header()}; __Host-Http-wsguard-x=y"
+    outcome = visitor.connect("/echo", "x", headers=headers, cookies=cookies)
+    gate._flask = flask
+    assert len(reached) == 1
+    return outcome
+
+
+REFUSING = {"gate": refused_by_the_gate, "hook": refused_by_the_hook}
 
 
 # The attack and its control.
@@ -185,11 +208,12 @@ def test_the_403_never_carries_another_visitors_session_cookie(app: Flask) -> No
         answer.set_cookie("tracking", request.headers.get("X-Who", "nobody"))
         return answer
 
-    alice, bob = logged_in(app), logged_in(app, "bob")
-    for visitor, who in ((alice, "alice"), (bob, "bob"), (Visitor(app), "stranger")):
-        response = visitor.connect("/echo", headers={"X-Who": who}).response
-        assert response.status_code == 403
-        assert list(response.headers) == REFUSED_HEADERS
+    alice, bob, stranger = logged_in(app), logged_in(app, "bob"), Visitor(app)
+    for visitor, who in ((alice, "alice"), (bob, "bob"), (stranger, "stranger")):
+        for refuse in REFUSING.values():
+            response = refuse(visitor, {"X-Who": who}).response
+            assert response.status_code == 403
+            assert list(response.headers) == REFUSED_HEADERS
     # The control: an ordinary page carries both.
     home = alice.client.get("/", base_url=ORIGIN, headers={"X-Who": "alice"})
     assert [line.partition("=")[0] for line in home.headers.getlist("Set-Cookie")] == [
@@ -198,9 +222,26 @@ def test_the_403_never_carries_another_visitors_session_cookie(app: Flask) -> No
     ]
 
 
-def test_the_403_keeps_the_connection(alice: Visitor) -> None:
+@pytest.mark.parametrize("by", REFUSING)
+def test_the_403_keeps_the_connection(alice: Visitor, by: str) -> None:
     """``Connection: close`` makes gunicorn wait for the peer on its main thread."""
-    assert "Connection" not in alice.connect("/echo").response.headers
+    assert "Connection" not in REFUSING[by](alice).response.headers
+
+
+def test_shared_response_object_is_the_control(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the 403 one object that sends what it holds, bob would get what is alice's."""
+    monkeypatch.setattr(HandshakeRefusal, "__call__", Response.__call__)
+    shared = HandshakeRefusal(Refused(Refusal.TOKEN_INVALID), debug=False)
+    monkeypatch.setattr(hooks, "HandshakeRefusal", lambda refused, debug: shared)
+
+    @app.after_request
+    def set_cookie(answer: Any) -> Any:
+        answer.headers.add("Set-Cookie", "tracking=" + request.headers.get("X-Who", "nobody"))
+        return answer
+
+    refused_by_the_hook(logged_in(app), {"X-Who": "alice"})
+    response = refused_by_the_hook(logged_in(app, "bob"), {"X-Who": "bob"}).response
+    assert "tracking=alice" in response.headers.getlist("Set-Cookie")
 
 
 def test_debug_body_tells_the_reason_and_production_never(app: Flask) -> None:

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask_login import user_logged_out
+from wsproto.utilities import LocalProtocolError
 
-from flask_wsguard import ConfigError, Identity, Refusal, ScopeMissing, ws_protected
+from flask_wsguard import (
+    ConfigError,
+    Identity,
+    Refusal,
+    ScopeMissing,
+    gate,
+    handshake_accepted,
+    ws_protected,
+)
 from flask_wsguard.core.tickets import Ticket
 from flask_wsguard.live import timer
 from flask_wsguard.live.connection import Connection
 from flask_wsguard.live.sockets import drain_all
 from flask_wsguard.ops.gunicorn import post_worker_init
-from flask_wsguard.servers import EVERY_THREAD, ONE_SOCKET, UNPATCHED_GEVENT, advice, fault_of
-from flask_wsguard.verdicts import Admitted, Observed, set_connection, set_verdict
+from flask_wsguard.servers import (
+    EVERY_THREAD,
+    NO_SOCKET,
+    ONE_SOCKET,
+    UNPATCHED_GEVENT,
+    advice,
+    fault_of,
+)
+from flask_wsguard.verdicts import Admitted, Observed, connection_of, set_connection, set_verdict
 from tests.sites import User, make_site
 from tests.visitor import Visitor
 
@@ -48,6 +65,60 @@ def test_logout_of_a_session_without_a_nonce_closes_those_of_its_user(closes: bo
     other = hold(app, "bob", keys.fingerprint("bob", None))
     visitor.log_out()
     assert [one.is_closing for one in (remembered, logged_in, other)] == [closes, False, False]
+
+
+@pytest.mark.parametrize("as_user", ["alice", "bob"])
+def test_second_login_closes_what_a_session_without_a_nonce_holds(as_user: str) -> None:
+    """The login that is replaced is the one that the cookie names, nonce or none."""
+    app = make_site()
+    keys = app.extensions["wsguard"].expected.keys
+    visitor = Visitor(app)
+    with visitor.client.session_transaction(base_url=visitor.base) as session:
+        session["_user_id"] = "alice"
+    remembered = hold(app, "alice", keys.fingerprint("alice", None))
+    other = hold(app, "alice", keys.fingerprint("alice", "another browser's nonce"))
+    visitor.log_in(as_user)
+    assert [remembered.is_closing, other.is_closing] == [True, False]
+
+
+@pytest.mark.parametrize("recheck", [True, False])
+def test_logout_closes_the_sessions_sockets_whether_or_not_it_is_compared(recheck: bool) -> None:
+    """Where no session is asked at the handshake, the ticket says which one a socket is of."""
+    app = make_site(WSGUARD_RECHECK_SESSION=recheck)
+    alice, again = Visitor(app), Visitor(app)
+    mine, others = handlers_of(app, alice), handlers_of(app, again)
+    alice.log_out()
+    assert [mine.is_closing, others.is_closing] == [True, False]
+
+
+def handlers_of(app: Flask, visitor: Visitor) -> Connection:
+    """Log alice in, open a socket, and hold it still."""
+    held: list[Any] = []
+    visitor.log_in("alice")
+    with handshake_accepted.connected_to(
+        lambda app, **_: held.append(connection_of(request.environ))
+    ):
+        give_back, gate.give_back_slot = gate.give_back_slot, lambda app, environ: None
+        try:
+            assert visitor.connect("/any", visitor.token("/any")).reason is None
+        finally:
+            gate.give_back_slot = give_back
+    return held[0]
+
+
+def test_logout_elsewhere_is_told_by_fingerprint_where_no_session_is_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other processes know no nonce of their sockets either."""
+    app = make_site(WSGUARD_RECHECK_SESSION=False)
+    visitor = Visitor(app)
+    visitor.log_in("alice")
+    ticket = visitor.connect("/any", visitor.token("/any")).ticket
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(app.extensions["wsguard"].bus, "tell", lambda **fields: told.append(fields))
+    visitor.log_out()
+    assert [set(fields) for fields in told] == [{"ended"}, {"session", "code", "reason"}]
+    assert told[1] == {"session": ticket.session, "code": 4401, "reason": "session_ended"}
 
 
 def test_logout_knows_the_user_by_the_sites_own_id_attribute() -> None:
@@ -147,11 +218,12 @@ def test_logout_between_verdict_and_slot_is_seen(monkeypatch: pytest.MonkeyPatch
 
 
 class FakeSocket:
-    """A handler's socket that notes how it was closed."""
+    """A handler's socket that notes how it was closed, over one that has room."""
 
     def __init__(self) -> None:
         self.closed: list[Any] = []
         self.sock = self
+        self._ours, self._theirs = socket.socketpair()
 
     def close(self, code: int, reason: str) -> None:
         self.closed.append((code, reason))
@@ -160,7 +232,14 @@ class FakeSocket:
         self.closed.append("cut")
 
     def fileno(self) -> int:
-        return -1
+        return self._ours.fileno()
+
+    def setsockopt(self, *args: Any) -> None:
+        pass
+
+    def __del__(self) -> None:
+        self._ours.close()
+        self._theirs.close()
 
 
 def run_attached(app: Flask, connection: Connection, view: Any) -> FakeSocket:
@@ -185,31 +264,52 @@ def test_handler_of_a_socket_that_is_closing_does_not_run() -> None:
 
 
 def test_scope_missing_closes_and_cuts() -> None:
-    """4403, and nobody waits for the peer."""
+    """4403, nobody waits for the peer, and the connection knows why it was closed."""
 
     def view(ws: Any) -> None:
         raise ScopeMissing("admin")
 
     app = make_site()
-    assert run_attached(app, hold(app, "alice"), view).closed == [(4403, "scope_missing"), "cut"]
+    connection = hold(app, "alice")
+    assert run_attached(app, connection, view).closed == [(4403, "scope_missing"), "cut"]
+    assert (connection.code, connection.reason) == (4403, "scope_missing")
 
 
-def test_send_that_fails_because_the_socket_was_cut_is_no_fault() -> None:
-    """A handler blocked in send() when a disconnect comes leaves no traceback; others do."""
+@pytest.mark.parametrize("fault", [BrokenPipeError, LocalProtocolError])
+def test_send_that_fails_because_the_socket_was_closed_is_no_fault(fault: type[Exception]) -> None:
+    """A handler that was sending when a disconnect came leaves no traceback; others do."""
     app = make_site()
     connection = hold(app, "alice")
 
     def cut_off(ws: Any) -> None:
         connection.code = 4401
-        raise BrokenPipeError
+        raise fault("sent behind the close frame")
 
     run_attached(app, connection, cut_off)
 
     def broken(ws: Any) -> None:
-        raise BrokenPipeError
+        raise fault("of the site's own making")
 
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(fault):
         run_attached(app, hold(app, "alice"), broken)
+
+
+def test_slot_is_given_back_though_a_teardown_function_raises() -> None:
+    """Flask calls no teardown function behind one that raises; the guard's need not be one."""
+    app = make_site(WSGUARD_MAX_CONNECTIONS=1)
+    app.testing = False
+
+    @app.teardown_request
+    def broken(error: BaseException | None) -> None:
+        raise ZeroDivisionError
+
+    visitor = Visitor(app)
+    with pytest.raises(ZeroDivisionError):
+        visitor.log_in("alice")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            visitor.connect("/ticker")
+    assert len(app.extensions["wsguard"].sockets.registry) == 0
 
 
 def test_revalidation_asks_reload_then_flask_login_then_scopes() -> None:
@@ -422,6 +522,8 @@ def test_gevent_must_be_patched(monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"SERVER_SOFTWARE": "gevent/26"}
     monkeypatch.setattr("flask_wsguard.servers._is_gevent_patched", lambda: False)
     assert fault_of(environ) == UNPATCHED_GEVENT
+    # uWSGI has sockets, and gives none of them away.
+    assert fault_of({"uwsgi.version": b"2.0.30", "wsgi.multithread": True}) == NO_SOCKET
     monkeypatch.setattr("flask_wsguard.servers._is_gevent_patched", lambda: True)
     assert fault_of(environ) is None
 

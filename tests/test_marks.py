@@ -123,6 +123,29 @@ def test_scope_given_as_the_view_is_a_type_error() -> None:
         ws_protected("chat:read")  # type: ignore[type-var]
 
 
+@pytest.mark.parametrize("max_age", [0, -5, "60", 1.5, True])
+def test_max_age_is_a_whole_number_of_seconds(max_age: Any) -> None:
+    """Whatever else it was meant to be, it is said before the first handshake."""
+    with pytest.raises(TypeError, match=r"^max_age is a whole number of seconds, at least 1, not "):
+        ws_protected(max_age=max_age)
+
+
+@pytest.mark.parametrize("scopes", [[1], ["chat:read", None], "", [""]])
+def test_scopes_are_texts(scopes: Any) -> None:
+    """A scope that no user can hold would lock everybody out, or raise at each preauth."""
+    with pytest.raises(TypeError, match=r"^scopes are one non-empty str or several, not "):
+        ws_protected(scopes=scopes)
+    with pytest.raises(TypeError, match=r"^scopes are one non-empty str or several, not "):
+        WSGuard().protect_path("/socket.io/", scopes=scopes)
+
+
+@pytest.mark.parametrize("mark", [ws_protected, ws_public])
+def test_what_takes_no_mark_says_so(mark: Any) -> None:
+    """A bound method has no attributes of its own."""
+    with pytest.raises(TypeError, match=r"^@ws_p\w+ cannot mark .*: give it a function$"):
+        mark([].append)
+
+
 def test_refusal_of_a_view_without_a_name_still_names_something() -> None:
     """A callable object, or a partial, is named by its type."""
     refused = Refused(Refusal.UNGUARDED_ROUTE)

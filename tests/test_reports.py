@@ -79,8 +79,9 @@ def test_refused_preauth_is_one_warning(alice: Visitor, caplog: pytest.LogCaptur
         (
             "WARNING",
             "preauth refused: unknown_path on /nothing from Origin https://example.org: No "
-            "WebSocket route serves this path. (no WebSocket route matches '/nothing') Send the "
-            "pathname of the socket's URL, as the browser spells it.",
+            "WebSocket route serves this path. (no WebSocket route matches '/nothing': compare "
+            "every slash; behind a proxy that cuts a prefix off apply ProxyFix(x_prefix=1)) Send "
+            "the pathname of the socket's URL, as the browser spells it.",
         )
     ]
 
@@ -179,6 +180,25 @@ def test_no_token_and_no_cookie_in_any_log_record(
         text = f"{record.getMessage()} {record.args!r} {record.__dict__.get('exc_text')}"
         assert not [secret for secret in secrets if secret in text]
     assert GOOD_TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize("where", ["path", "Origin", "Sec-Fetch-Site", "Content-Type"])
+@pytest.mark.parametrize("kind", ["token", "ticket"])
+def test_credential_where_it_does_not_belong_is_in_no_log_line(
+    alice: Visitor, caplog: pytest.LogCaptureFixture, where: str, kind: str
+) -> None:
+    """A developer who asks preauth for the whole URL would log a token not yet spent."""
+    token = alice.token("/echo")
+    ticket = next(value for name, value in alice.cookies().items() if "wsguard-" in name)
+    secret = {"token": token, "ticket": ticket}[kind]
+    if where == "path":
+        alice.preauth(f"/echo?wsguard_token={secret}")
+    else:
+        alice.preauth("/echo", headers={where: f"https://{secret}"}, origin=None)
+        alice.connect("/echo", headers={where: f"https://{secret}"})
+    assert lines(caplog)
+    assert secret not in caplog.text
+    assert secret.split(".")[1] not in caplog.text
 
 
 # Counted, not repeated.
@@ -287,7 +307,8 @@ def test_every_signal_carries_its_facts(alice: Visitor) -> None:
     assert granted == {"path": "/any", "user_id": "alice", "origin": ORIGIN}
     assert preauth == {
         "reason": Refusal.UNKNOWN_PATH,
-        "detail": "no WebSocket route matches '/nothing'",
+        "detail": "no WebSocket route matches '/nothing': compare every slash; behind a proxy that "
+        "cuts a prefix off apply ProxyFix(x_prefix=1)",
         "path": "/nothing",
         "origin": ORIGIN,
     }

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 from cachelib.simple import SimpleCache
-from flask import Flask, session
+from flask import Flask, abort, request, session
+from flask_login import login_user, logout_user
 from flask_session import Session as FlaskSession
 from flask_session.cachelib import CacheLibSessionInterface
 from flask_sock import Sock
 
-from flask_wsguard import ws_protected
+from flask_wsguard import Identity, ws_protected
 
-from .sites import make_control, make_site
+from .sites import User, make_control, make_site
 from .visitor import ORIGIN, UPGRADE, Clock, Visitor
 
 NONCE = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -155,6 +156,63 @@ def test_logout_between_preauth_and_connect_is_session_ended(app: Flask) -> None
     ticket = "; ".join(part for part in ticket.split("; ") if part.startswith("__Host-Http-"))
     alice.log_out()
     assert alice.connect(token=token, cookies=ticket).reason == "session_ended"
+
+
+def test_login_behind_a_cleared_session_ends_the_login_before(app: Flask) -> None:
+    """Many sites clear the session against fixation: the cookie still says what it replaces."""
+
+    @app.post("/fresh/<user_id>")
+    def fresh(user_id: str) -> str:
+        session.clear()
+        login_user(User(user_id))
+        return "in"
+
+    alice = logged_in(app)
+    old = alice.cookie_header()
+    assert alice.client.post("/fresh/bob", base_url=ORIGIN).status_code == 200
+    assert alice.preauth(cookies=old).json["reason"] == "session_ended"
+
+
+def test_logout_behind_a_cleared_session_ends_it_all_the_same(app: Flask) -> None:
+    """The order that the manual warns of costs nothing but the user's own page."""
+
+    @app.post("/clear")
+    def clear() -> str:
+        session.clear()
+        logout_user()
+        return "out"
+
+    alice = logged_in(app)
+    old = alice.cookie_header()
+    assert alice.client.post("/clear", base_url=ORIGIN).status_code == 200
+    assert alice.preauth(cookies=old).json["reason"] == "session_ended"
+
+
+def test_two_logins_in_one_request_end_each_other(app: Flask) -> None:
+    """The first of them has no cookie yet; its nonce ends all the same."""
+    nonces: list[str] = []
+
+    @app.post("/twice")
+    def twice() -> str:
+        for _ in range(2):
+            login_user(User("alice"))
+            nonces.append(session["_wsguard"])
+        return "in"
+
+    Visitor(app).client.post("/twice", base_url=ORIGIN)
+    state = app.extensions["wsguard"]
+    assert [state.ended.holds(nonce, state.now()) for nonce in nonces] == [True, False]
+
+
+def test_logout_as_nobody_without_an_id_is_no_fault(app: Flask) -> None:
+    """A site's own class for nobody need not have an id."""
+
+    class Nobody:
+        is_authenticated = is_active = False
+        is_anonymous = True
+
+    app.login_manager.anonymous_user = Nobody  # type: ignore[attr-defined]
+    assert Visitor(app).log_out().status_code == 200
 
 
 def test_login_of_another_user_between_is_user_changed(app: Flask) -> None:
@@ -365,6 +423,118 @@ def test_planted_bytes_that_are_no_text_lock_nobody_out(app: Flask, planted: str
     assert alice.connect("/any", token, cookies=cookies).reason is None
 
 
+# Cookies that hide others, and remember-me cookies.
+
+HIDING = {
+    "around-the-session": 'remember_token={bob}; a="; session={alice}; b="',
+    "in-front-of-both": 'a="; remember_token={bob}; session={alice}; b="',
+    "around-one-of-two": 'a="; session={alice}; b="; session={bobs}',
+    "around-the-remembered": 'remember_token={bob}; a="; remember_token={remembered}; b="',
+    "first-remembered": "remember_token={bob}; remember_token={remembered}",
+    "second-remembered": "remember_token={remembered}; remember_token={bob}",
+    "first-is-no-text": "remember_token=x|\xe9; remember_token={remembered}",
+    "alone-and-no-text": "remember_token=x|\xe9",
+    "quoted-and-no-text": 'remember_token="x|\\351"',
+    "garbage-in-front": "remember_token=x; remember_token={remembered}",
+    "more-than-anybody-has": "session={alice}; session=1; session=2; session=3; session=4",
+}
+
+
+@pytest.mark.parametrize("header", HIDING.values(), ids=HIDING)
+def test_cookies_that_a_sibling_planted_around_others_connect_nobody(
+    app: Flask, header: str
+) -> None:
+    """Quotes hide the honest session from Flask's parser, and Flask-Login asks the next cookie."""
+    alice, bob = logged_in(app, remember="1"), logged_in(app, "bob", remember="1")
+    cookies = header.format(
+        alice=alice.cookies()["session"],
+        remembered=alice.cookies()["remember_token"],
+        bobs=bob.cookies()["session"],
+        bob=bob.cookies()["remember_token"],
+    )
+    answer = alice.preauth("/any", cookies=cookies)
+    assert (answer.status_code, answer.json["reason"]) == (403, "user_changed")
+    token = alice.token("/any")
+    tickets = alice.cookie_header(*[name for name in alice.cookies() if "wsguard" in name])
+    outcome = alice.connect("/any", token, cookies=f"{tickets}; {cookies}")
+    assert outcome.reason == "user_changed"
+
+
+def test_planted_remember_cookie_behind_quotes_is_the_pages_user_to_flask(app: Flask) -> None:
+    """The control: Flask and Flask-Login themselves take the page for bob."""
+    alice, bob = logged_in(app), logged_in(app, "bob", remember="1")
+    cookies = f'{bob.cookie_header("remember_token")}; a="; {alice.cookie_header()}; b="'
+    page = app.test_client(use_cookies=False).get(
+        "/", base_url=ORIGIN, environ_overrides={"HTTP_COOKIE": cookies}
+    )
+    assert page.json["user"] == "bob"
+
+
+HONEST = {
+    "quoted-value": 'theme="dark"; session={alice}',
+    "lone-quote": 'height=6"; session={alice}',
+    "planted-remembered-beside-a-session": "remember_token={bob}; session={alice}",
+    "planted-no-text-beside-a-session": "remember_token=x|\xe9; session={alice}",
+    "remembered-twice": "remember_token={remembered}; remember_token={remembered}",
+    "garbage-behind": "remember_token={remembered}; remember_token=x",
+}
+
+
+@pytest.mark.parametrize("header", HONEST.values(), ids=HONEST)
+def test_cookies_beside_an_honest_login_lock_nobody_out(app: Flask, header: str) -> None:
+    """Quotes of other cookies, and what the session makes moot, disturb nobody."""
+    alice, bob = logged_in(app, remember="1"), logged_in(app, "bob", remember="1")
+    cookies = header.format(
+        alice=alice.cookies()["session"],
+        remembered=alice.cookies()["remember_token"],
+        bob=bob.cookies()["remember_token"],
+    )
+    answer = alice.preauth("/any", cookies=cookies)
+    assert answer.status_code == 200
+    ticket = answer.headers["Set-Cookie"].partition(";")[0]
+    outcome = alice.connect("/any", answer.json["token"], cookies=f"{ticket}; {cookies}")
+    assert (outcome.reason, outcome.ticket.user_id) == (None, "alice")
+
+
+def test_many_session_cookies_are_not_opened(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may cost a look into a store, and who planted hundreds need not be told apart."""
+    opened: list[Any] = []
+    open_session = app.session_interface.open_session
+
+    def counted(*args: Any) -> Any:
+        opened.append(args)
+        return open_session(*args)
+
+    monkeypatch.setattr(app.session_interface, "open_session", counted)
+    cookies = "; ".join(f"session={number}" for number in range(500))
+    assert Visitor(app).preauth("/any", cookies=cookies).json["reason"] == "user_changed"
+    assert len(opened) == 1, "the one that Flask opens itself"
+
+
+def test_session_cookie_under_an_interfaces_own_name_is_judged_too(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session interface may name its cookie itself."""
+    monkeypatch.setattr(app.session_interface, "get_cookie_name", lambda app: "sid")
+    alice, bob = logged_in(app), logged_in(app, "bob")
+    cookies = f"{bob.cookie_header('sid')}; {alice.cookie_header('sid')}"
+    assert alice.preauth("/any", cookies=cookies).json["reason"] == "user_changed"
+
+
+@pytest.mark.parametrize("ambient", [True, False], ids=["ambient", "bearer"])
+def test_disputed_session_concerns_no_bearer(app: Flask, ambient: bool) -> None:
+    """A header says who asks, and no sibling can plant one."""
+
+    @app.extensions["test_guard"].identity_loader(ambient=ambient)
+    def load(request: Any) -> Identity | None:
+        return Identity("carol", User("carol")) if "X-Carol" in request.headers else None
+
+    alice, bob = logged_in(app), logged_in(app, "bob")
+    cookies = f"{bob.cookie_header('session')}; {alice.cookie_header()}"
+    answer = alice.preauth("/any", cookies=cookies, headers={"X-Carol": "yes"})
+    assert answer.status_code == (403 if ambient else 200)
+
+
 # An ended session stays ended.
 
 
@@ -471,6 +641,20 @@ def foreign_handshake(visitor: Visitor) -> Any:
     return visitor.connect("/echo", headers={"Origin": "https://evil.example.net"}).response
 
 
+def handshake_refused_by_the_hook(visitor: Visitor) -> Any:
+    cookies = f"{visitor.cookie_header()}; __Host-Http-wsguard-x=y"
+    return visitor.connect("/echo", "x", cookies=cookies).response
+
+
+def declared_handshake(visitor: Visitor) -> Any:
+    header = {"Origin": "https://evil.example.net"}
+    return visitor.client.get("/socket.io/", base_url=ORIGIN, headers=header)
+
+
+def limited_preauth(visitor: Visitor) -> Any:
+    return visitor.preauth(headers={"X-Limit": "reached"})
+
+
 def accepted_handshake(visitor: Visitor) -> Any:
     return visitor.connect("/any", visitor.token("/any")).response
 
@@ -528,6 +712,9 @@ ANSWERS: dict[str, tuple[Callable[[Visitor], Any], int]] = {
     "handshake-refused": (refused_handshake, 403),
     "handshake-malformed": (malformed_handshake, 426),
     "handshake-foreign": (foreign_handshake, 403),
+    "handshake-refused-by-the-hook": (handshake_refused_by_the_hook, 403),
+    "handshake-declared-refused": (declared_handshake, 403),
+    "preauth-rate-limited": (limited_preauth, 429),
     "handshake-accepted-without-a-socket": (accepted_handshake, 500),
     "handshake-public-without-a-socket": (public_handshake, 500),
     "handshake-loader-raises": (failing_loader_at_the_handshake, 500),
@@ -543,6 +730,10 @@ def test_no_answer_of_the_guard_writes_the_sites_cookies(
 ) -> None:
     """A preauth overtaken by a logout, or a stranger's refusal, would bring a session back."""
     app = make_site(REMEMBER_COOKIE_REFRESH_EACH_REQUEST=kind == "remembered")
+    guard = app.extensions["test_guard"]
+    guard.protect_path("/socket.io/")
+    app.add_url_rule("/socket.io/", view_func=guard.verify_handshake)
+    app.before_request(lambda: abort(429) if "X-Limit" in request.headers else None)
     if kind == "touched-by-a-hook":
         app.before_request(lambda: session.__setitem__("seen", session.get("seen", 0) + 1))
     visitor = logged_in(app, "bob", permanent="1", remember="1")

@@ -325,8 +325,9 @@ def test_problem_has_exactly_these_fields(alice: Visitor) -> None:
     assert answer.json == {
         "status": 404,
         "title": "No WebSocket route serves this path.",
-        "detail": "no WebSocket route matches '/nothing'. Send the pathname of the socket's URL, "
-        "as the browser spells it.",
+        "detail": "no WebSocket route matches '/nothing': compare every slash; behind a proxy that "
+        "cuts a prefix off apply ProxyFix(x_prefix=1). Send the pathname of the socket's URL, as "
+        "the browser spells it.",
         "reason": "unknown_path",
     }
 
@@ -534,11 +535,13 @@ def test_slash_too_few_is_named(alice: Visitor) -> None:
 
 
 def test_unmarked_route_names_the_view(alice: Visitor) -> None:
-    """The developer learns at preauth what to mark."""
+    """The developer learns at preauth what to mark; a stranger learns nothing of the code."""
     answer = alice.preauth("/forgotten")
     assert answer.status_code == 403
-    assert "make_site.<locals>.forgotten" in answer.json["detail"]
+    assert "forgotten" not in answer.json["detail"]
     assert "@ws_protected or @ws_public" in answer.json["detail"]
+    alice.app.debug = True
+    assert "make_site.<locals>.forgotten" in alice.preauth("/forgotten").json["detail"]
 
 
 # Origin and Referer.
@@ -727,7 +730,7 @@ def test_refusal_that_passes_says_when_to_come_back(
 ) -> None:
     """The client keeps Retry-After; nothing gives these reasons yet."""
     with Flask("x").app_context():
-        answer = _problem(Refused(reason))
+        answer = _problem(Refused(reason), debug=False)
     assert answer.status_code == status
     assert answer.headers.get("Retry-After") == wait
 

@@ -45,6 +45,10 @@ class Session:
     ended: bool = False
 
 
+DISPUTED = Session(None, None, disputed=True)
+"""Nobody's session: several cookies name different logins, or one hides another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handshake:
     """The facts of one handshake, as they came.

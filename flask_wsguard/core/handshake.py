@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from . import source
 from .case import Case, Expected, Handshake, Protected, Public, Session
-from .refusals import Refusal, Refused
+from .refusals import Refusal, Refused, scopes_missing
 from .tickets import Ticket, Token, bind
 from .upgrade import fault_of
 
@@ -161,7 +161,7 @@ def scopes_are_held(case: Case) -> Refused | None:
     if not isinstance(mark, Protected) or not mark.scopes:
         return None
     missing = mark.scopes - (ticket.scopes if ticket else frozenset())
-    return Refused(Refusal.SCOPE_MISSING, ", ".join(sorted(missing))) if missing else None
+    return scopes_missing(missing) if missing else None
 
 
 def session_is_undisputed(case: Case) -> Refused | None:

@@ -5,6 +5,7 @@ The browser client and the documentation are compared with this table by tests.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -184,13 +185,23 @@ PREAUTH_ONLY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A no: the reason, what was seen (for the operator), and the status where it varies."""
+    """A no: the reason, what was seen (for the operator), and the status where it varies.
+
+    ``required`` are the scopes that are missing, sorted.
+    """
 
     reason: Refusal
     detail: str = ""
     status: int = 0
+    required: tuple[str, ...] = ()
 
     @property
     def http_status(self) -> int:
         """Return the status that preauth answers with."""
         return self.status or self.reason.status
+
+
+def scopes_missing(scopes: Iterable[str]) -> Refused:
+    """Return the refusal for want of these scopes."""
+    required = tuple(sorted(scopes))
+    return Refused(Refusal.SCOPE_MISSING, ", ".join(required), required=required)

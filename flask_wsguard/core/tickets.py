@@ -31,8 +31,8 @@ _SECONDS = r"[1-9][0-9]{0,11}"
 # foreign bytes, which would give one token many spellings: only the one written here is read.
 _SIGNATURE = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 _TOKEN = re.compile(rf"t1\.({_ID})\.({_SECONDS})\.({_SECONDS})\.({_ID})\.{_SIGNATURE}", re.ASCII)
-LIKE_A_TOKEN = rf"t[0-9]+\.{_ID}\.[A-Za-z0-9._-]*"
-"""Matches, anywhere in a text, what begins like a token: a cut or spoilt one too."""
+LIKE_A_CREDENTIAL = rf"[kt][0-9]+\.{_ID}\.[A-Za-z0-9._-]*"
+"""Matches, anywhere in a text, what begins like a token or a ticket: a cut or spoilt one too."""
 _TICKET = re.compile(
     rf"k1\.({_ID})\.({_SECONDS})\.({_SECONDS})\.({_ID})\.({_ID}|)"
     rf"\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)\.{_SIGNATURE}",

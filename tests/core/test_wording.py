@@ -83,7 +83,8 @@ OVER = {"issued_at": NOW - 90, "expires_at": NOW - 60}
 )
 def test_handshake(facts: dict[str, Any], reason: Refusal, detail: str) -> None:
     """Each check names what came, and nothing that is secret."""
-    assert refusal(**facts) == Refused(reason, detail)
+    seen = refusal(**facts)
+    assert (seen.reason, seen.detail, seen.status) == (reason, detail, 0)
 
 
 def test_malformed_upgrade_keeps_fault_and_status() -> None:
@@ -182,9 +183,9 @@ def test_longest_ticket_is_read() -> None:
 
 
 def test_missing_scopes_are_listed() -> None:
-    """All that are missing, in order, as preauth's ``required`` takes them apart."""
-    mark = Protected(frozenset({"b", "a", "chat:read"}))
-    assert refusal(mark=mark) == Refused(Refusal.SCOPE_MISSING, "a, b")
+    """All that are missing, in order; a comma in one makes it no two."""
+    mark = Protected(frozenset({"b", "a, c", "chat:read"}))
+    assert refusal(mark=mark) == Refused(Refusal.SCOPE_MISSING, "a, c, b", required=("a, c", "b"))
 
 
 def test_public_route_shows_no_ticket() -> None:

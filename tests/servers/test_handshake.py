@@ -11,13 +11,30 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.wire import CLOSE, PING, PONG, Browser, HungUp, Wire
+from tests.wire import CLOSE, PING, PONG, Attempt, Browser, HungUp, Wire
 
 from .conftest import THREADS, Server
 
 pytestmark = pytest.mark.slow
 
 Visitor = Callable[[], Browser]
+
+
+def without_token(browser: Browser) -> Attempt:
+    """Return a handshake that the early gate refuses."""
+    return browser.attempt()
+
+
+def with_another_paths_grant(browser: Browser) -> Attempt:
+    """Return one whose fault only the hook sees."""
+    return browser.attempt("/echo", browser.preauth("/any"))
+
+
+REFUSED = pytest.mark.parametrize(
+    ("attempt", "reason"),
+    [(without_token, "token_missing"), (with_another_paths_grant, "path_mismatch")],
+    ids=["by-the-gate", "by-the-hook"],
+)
 
 
 def together(times: int, work: Callable[[int], object]) -> list[object]:
@@ -222,7 +239,10 @@ def test_handler_that_returns_closes_with_1000(alice: Browser) -> None:
     assert wire.closing() == (1000, "")
 
 
-def test_refusal_keeps_the_connection(alice: Browser, server: Server) -> None:
+@REFUSED
+def test_refusal_keeps_the_connection(
+    alice: Browser, server: Server, attempt: Callable[[Browser], Attempt], reason: str
+) -> None:
     """A 403 never says close: closing makes gunicorn wait for the peer on its main thread."""
     wire = alice.wire()
     page = b"GET / HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % server.port
@@ -231,7 +251,7 @@ def test_refusal_keeps_the_connection(alice: Browser, server: Server) -> None:
     if not server.keeps_alive:
         assert ordinary.get("Connection") == "close", "Werkzeug's server says so on every page"
         wire = alice.wire()
-    wire.send(alice.attempt().bytes())
+    wire.send(attempt(alice).bytes())
     refused = wire.answer()
     assert refused.status == 403
     assert refused.get("Connection") == ordinary.get("Connection")
@@ -243,9 +263,12 @@ def test_refusal_keeps_the_connection(alice: Browser, server: Server) -> None:
         assert wire.text() == "alice alice"
 
 
-def test_refusal_carries_no_cookie_and_no_redirect(alice: Browser, server: Server) -> None:
+@REFUSED
+def test_refusal_carries_no_cookie_and_no_redirect(
+    alice: Browser, server: Server, attempt: Callable[[Browser], Attempt], reason: str
+) -> None:
     """A refused handshake tells a stranger nothing, and gives and takes nothing."""
-    answer = alice.send(alice.attempt()).answer()
+    answer = alice.send(attempt(alice)).answer()
     assert answer.status == 403
     assert answer.all("Set-Cookie") == answer.all("Location") == answer.all("Vary") == []
     assert answer.get("Content-Type") == "text/plain; charset=utf-8"
@@ -253,26 +276,33 @@ def test_refusal_carries_no_cookie_and_no_redirect(alice: Browser, server: Serve
     assert answer.body == b"This WebSocket handshake was refused.\n"
 
 
+@REFUSED
 @pytest.mark.parametrize("at_once", [False, True], ids=["one-by-one", "at-once"])
 def test_bad_handshakes_leave_every_thread_free(
-    alice: Browser, server: Server, at_once: bool
+    alice: Browser,
+    server: Server,
+    at_once: bool,
+    attempt: Callable[[Browser], Attempt],
+    reason: str,
 ) -> None:
     """More refusals than the server has threads, all of whose clients stay: it still serves."""
     held: list[Wire] = []
 
-    def probe(_: int) -> int:
-        wire = alice.send(alice.attempt())
+    times = 2 * THREADS
+    attempts = [attempt(alice) for _ in range(times)]
+
+    def probe(number: int) -> int:
+        wire = alice.send(attempts[number])
         held.append(wire)
         return wire.answer().status
 
-    times = 2 * THREADS
     statuses = together(times, probe) if at_once else [probe(n) for n in range(times)]
     assert statuses == [403] * times
     assert len(held) == times
     wires = [alice.open() for _ in range(THREADS - 2)]
     assert [wire.text() for wire in wires] == ["alice alice"] * (THREADS - 2)
     assert alice.fetch("GET", "/").status == 200
-    assert server.verdicts() == ["token_missing"] * times
+    assert server.verdicts() == [reason] * times
 
 
 def test_clients_that_hang_up_leave_every_thread_free(alice: Browser, server: Server) -> None:
