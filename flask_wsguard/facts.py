@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -82,8 +83,15 @@ def upgrade_of(environ: Environ) -> Upgrade:
         environ["REQUEST_METHOD"],
         environ.get("SERVER_PROTOCOL", ""),
         environ.get("CONTENT_LENGTH", ""),
-        {key: value for key, value in environ.items() if key[:5] == "HTTP_"},
+        _header_names(tuple(environ)),
+        environ,
     )
+
+
+# Of one browser and server always the same, and looked through once: that is an eighth of a hook.
+@lru_cache(maxsize=64)
+def _header_names(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(key for key in keys if key.startswith("HTTP_"))
 
 
 def prefix_of(environ: Environ) -> str:

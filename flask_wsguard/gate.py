@@ -80,13 +80,13 @@ def whose_session(state: State) -> Session:
     if session.disputed:
         return session
     loaders = state.site.loaders
-    user_id, nonce = session.user_id, session.nonce
-    if user_id is None or loaders.has_ambient:
+    if session.user_id is None or loaders.has_ambient:
         found = loaders.find(ambient=True)
         if found is None:
             return Session(None, None)
-        user_id, nonce = found.identity.id, found.identity.session
-    return Session(user_id, nonce, ended=state.ended.holds(nonce, state.now()))
+        session = Session(found.identity.id, found.identity.session)
+    ended = state.ended.holds(session.nonce, state.now())
+    return session._replace(ended=True) if ended else session
 
 
 def take_slot(

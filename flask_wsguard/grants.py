@@ -104,8 +104,9 @@ def held_tickets(state: State, source: Source) -> list[tuple[str, str, Ticket]]:
     if source.own is None:
         return []
     prefix, expected = state.expected.cookie_prefix(source.own), state.expected
+    header: str = request.environ.get("HTTP_COOKIE", "")
     held = []
-    for name, text in cookie_pairs(request.environ.get("HTTP_COOKIE", "")):
+    for name, text in cookie_pairs(header) if prefix in header else ():
         if name.startswith(prefix) and expected.keys.verifies_ticket(text):
             ticket = read_ticket(text)
             # Under its own name only: another one is planted, and may be none that can be expired.

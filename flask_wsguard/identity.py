@@ -46,16 +46,21 @@ class Found:
 class Loaders:
     """The site's ways to know its user, asked in order; Flask-Login last."""
 
-    __slots__ = ("_custom", "_reloads")
+    __slots__ = ("_custom", "_reloads", "has_ambient")
 
     def __init__(self) -> None:
-        """Start with Flask-Login alone."""
+        """Start with Flask-Login alone.
+
+        ``has_ambient`` says whether a loader of the site's must be asked at the handshake.
+        """
+        self.has_ambient = False
         self._custom: list[tuple[Loader, bool]] = []
         self._reloads: list[Reload] = []
 
     def add(self, loader: Loader, *, ambient: bool, reload: Reload | None) -> None:
         """Add a loader in front of Flask-Login, behind the earlier ones."""
         self._custom.append((loader, ambient))
+        self.has_ambient |= ambient
         if reload:
             self._reloads.append(reload)
 
@@ -70,11 +75,6 @@ class Loaders:
             if (user := reload(user_id)) is not None:
                 return user
         return _flask_login_reload(user_id) if has_flask_login() else None
-
-    @property
-    def has_ambient(self) -> bool:
-        """Tell whether a custom loader must be asked at the handshake."""
-        return any(ambient for _, ambient in self._custom)
 
     @property
     def has_any(self) -> bool:

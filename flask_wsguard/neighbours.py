@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from flask import Flask, Response, current_app, request
@@ -39,15 +40,18 @@ def own_preauth_headers(answer: Response) -> Response:
     """
     if request.endpoint != PREAUTH:
         return answer
-    for name in [name for name, _ in answer.headers if name.lower().startswith("access-control-")]:
+    for name in [name for name, _ in answer.headers if _OURS.match(name)]:
         del answer.headers[name]
-    answer.headers["Cache-Control"] = "no-store"
-    answer.headers["Vary"] = "Origin, Cookie, Sec-Fetch-Site"
-    _allow_listed_origin(answer)
+    for name, value in (*_ALWAYS, *_cors_headers()):
+        answer.headers.add(name, value)
     return answer
 
 
-def _allow_listed_origin(answer: Response) -> None:
+_OURS = re.compile(r"access-control-|cache-control$|vary$", re.IGNORECASE)
+_ALWAYS = (("Cache-Control", "no-store"), ("Vary", "Origin, Cookie, Sec-Fetch-Site"))
+
+
+def _cors_headers() -> tuple[tuple[str, str], ...]:
     """Let a listed page of another origin read the answer, and nobody else.
 
     A handshake endpoint that told its token to every origin was Sente's CVE-2019-1000022.
@@ -55,12 +59,14 @@ def _allow_listed_origin(answer: Response) -> None:
     environ = request.environ
     came = environ.get("HTTP_ORIGIN")
     page = None if came is None else Origin.parse(came)
-    if page is None or page == facts.own_origin(environ):
-        return
+    if came is None or page is None or page == facts.own_origin(environ):
+        return ()
     if state_of(current_app).expected.rules.origins.listed(page) is None:
-        return
-    answer.headers["Access-Control-Allow-Origin"] = came
-    answer.headers["Access-Control-Allow-Credentials"] = "true"
-    answer.headers["Access-Control-Allow-Methods"] = "POST"
-    answer.headers["Access-Control-Allow-Headers"] = "content-type, authorization, x-csrftoken"
-    answer.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        return ()
+    return (
+        ("Access-Control-Allow-Origin", came),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Access-Control-Allow-Methods", "POST"),
+        ("Access-Control-Allow-Headers", "content-type, authorization, x-csrftoken"),
+        ("Access-Control-Expose-Headers", "Retry-After"),
+    )

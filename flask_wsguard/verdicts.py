@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from flask import has_request_context, request
 from werkzeug.local import LocalProxy
@@ -16,8 +16,7 @@ _VERDICT = "flask_wsguard.verdict"
 _CONNECTION = "flask_wsguard.connection"
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """The verdict on an accepted handshake; ``ticket`` is None on public routes."""
 
     ticket: Ticket | None

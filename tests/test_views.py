@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, render_template_string, request
+from flask import Flask, Response, render_template_string, request
 from werkzeug.test import TestResponse
 
 import flask_wsguard
-from flask_wsguard import Refusal, WSGuard, preauth_granted, preauth_refused
+from flask_wsguard import Refusal, WSGuard, facts, preauth_granted, preauth_refused
 from flask_wsguard.core.refusals import Refused
 from flask_wsguard.core.tickets import Keys, read_ticket, read_token
-from flask_wsguard.views import _problem
+from flask_wsguard.views import _problem, set_ticket_cookie
 
 from .sites import SECRET, make_site
 from .visitor import ORIGIN, Clock, Visitor
@@ -532,6 +532,24 @@ def test_slash_too_few_is_named(alice: Visitor) -> None:
     detail = alice.preauth("/slash").json["detail"]
     assert "a slash too many or too few" in detail
     assert "/slash/" in detail
+
+
+@pytest.mark.parametrize("base", [ORIGIN, "http://localhost:5000"])
+@pytest.mark.parametrize("seconds", [30, 0])
+def test_ticket_cookie_is_written_as_werkzeug_would(
+    base: str, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Letter for letter what ``set_cookie`` writes, which preauth spares itself."""
+    monkeypatch.setattr("flask_wsguard.views.time.time", lambda: 1_800_000_000.9)
+    with make_site().test_request_context(base_url=base):
+        source = facts.source_of(request.environ, None)
+        ours, theirs = Response(), Response()
+        set_ticket_cookie(ours, source, "wsguard-x", "k1.a-b_c.1", seconds)
+        theirs.set_cookie(
+            "wsguard-x", "k1.a-b_c.1", max_age=seconds,
+            expires=1_800_000_030 if seconds else 0, path="/", secure=base.startswith("https:"), httponly=True, samesite="Strict",
+        )  # fmt: skip
+    assert ours.headers.getlist("Set-Cookie") == theirs.headers.getlist("Set-Cookie")
 
 
 def test_unmarked_route_names_the_view(alice: Visitor) -> None:

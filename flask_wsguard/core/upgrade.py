@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 _OFFER = re.compile(
@@ -22,17 +23,17 @@ _NAME = r"HTTP_[-!#$%&'*+.^_`|~0-9A-Za-z]+"
 _NAMES = re.compile(rf"{_NAME}(?:\n{_NAME})*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Upgrade:
+class Upgrade(NamedTuple):
     """The request line and headers of an upgrade, as they came.
 
-    ``length`` is what WSGI says of the body's, "" for nothing; ``headers`` are all others, by
-    their names as WSGI spells them, ``HTTP_`` in front.
+    ``length`` is what WSGI says of the body's, "" for nothing; ``names`` are those of all other
+    headers as WSGI spells them, ``HTTP_`` in front, ``headers`` their values among any others.
     """
 
     method: str
     protocol: str
     length: str
+    names: tuple[str, ...]
     headers: Mapping[str, str]
 
 
@@ -70,7 +71,8 @@ def fault_of(request: Upgrade) -> Fault | None:
     extensions = header("HTTP_SEC_WEBSOCKET_EXTENSIONS", "")
     if not f"{connection}{extensions}{header('HTTP_SEC_WEBSOCKET_PROTOCOL', '')}".isascii():
         return Fault("a header that must be ASCII is not")
-    if not _are_names("\n".join(headers)) or _holds_forbidden(" ".join(headers.values())):
+    values = " ".join(map(headers.__getitem__, request.names))
+    if not _are_names(request.names) or _holds_forbidden(values):
         return Fault("a header has a name or a byte that HTTP forbids")
     if not _are_sound(extensions):
         return Fault("a permessage-deflate offer that RFC 7692 forbids")
@@ -95,9 +97,9 @@ def _says_upgrade(connection: str) -> bool:
 
 
 @_remembered
-def _are_names(names: str) -> bool:
-    """Tell whether names, a line each, are what HTTP calls a token."""
-    return _NAMES.fullmatch(names) is not None
+def _are_names(names: tuple[str, ...]) -> bool:
+    """Tell whether each name is what HTTP calls a token."""
+    return _NAMES.fullmatch("\n".join(names)) is not None
 
 
 @_remembered

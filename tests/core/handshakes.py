@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from flask_wsguard.core.case import Expected, Handshake, Mark, Protected, Session
@@ -22,19 +21,15 @@ RULES = SourceRules(OriginPolicy(("self", "https://app.example.org", "https://pa
 EXPECTED = Expected(RULES, KEYS, "wsguard", clock_skew=5)
 ALICES = Session("alice", NONCE)
 
-UPGRADE = Upgrade(
-    method="GET",
-    protocol="HTTP/1.1",
-    length="",
-    headers={
-        "HTTP_HOST": "example.org",
-        "HTTP_CONNECTION": "keep-alive, Upgrade",
-        "HTTP_UPGRADE": "websocket",
-        "HTTP_SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==",
-        "HTTP_SEC_WEBSOCKET_VERSION": "13",
-        "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate; client_max_window_bits",
-    },
-)
+_GOOD_HEADERS = {
+    "HTTP_HOST": "example.org",
+    "HTTP_CONNECTION": "keep-alive, Upgrade",
+    "HTTP_UPGRADE": "websocket",
+    "HTTP_SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==",
+    "HTTP_SEC_WEBSOCKET_VERSION": "13",
+    "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate; client_max_window_bits",
+}
+UPGRADE = Upgrade("GET", "HTTP/1.1", "", tuple(_GOOD_HEADERS), _GOOD_HEADERS)
 _HEADERS = {
     "host": "HTTP_HOST",
     "connection": "HTTP_CONNECTION",
@@ -58,21 +53,21 @@ TOKEN = Token(ID, TICKET.binding, TICKET.issued_at, TICKET.expires_at)
 
 def upgrade(**changes: str | None) -> Upgrade:
     """Return a good upgrade with changes: of a field, else of a header; None leaves it out."""
-    fields = {name: value for name, value in changes.items() if name in Upgrade.__slots__}
-    headers = dict[str, str | None](UPGRADE.headers)
+    fields = {name: value for name, value in changes.items() if name in Upgrade._fields}
+    headers = dict[str, str | None](_GOOD_HEADERS)
     headers |= {_HEADERS.get(name, name): changes[name] for name in changes.keys() - fields}
     given = {name: value for name, value in headers.items() if value is not None}
-    return replace(UPGRADE, headers=given, **fields)
+    return UPGRADE._replace(names=tuple(given), headers=given, **fields)
 
 
 def token(keys: Keys = KEYS, **changes: Any) -> str:
     """Return the signed text of alice's token, with changes."""
-    return keys.mint_token(replace(TOKEN, **changes))
+    return keys.mint_token(TOKEN._replace(**changes))
 
 
 def ticket(keys: Keys = KEYS, **changes: Any) -> str:
     """Return the signed text of alice's ticket, with changes."""
-    return keys.mint_ticket(replace(TICKET, **changes))
+    return keys.mint_ticket(TICKET._replace(**changes))
 
 
 def cookie(text: str, name: str = f"__Host-Http-wsguard-{ID}") -> str:

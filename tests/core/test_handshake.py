@@ -360,10 +360,10 @@ def test_session_is_asked_once_and_last() -> None:
         return Session("alice", NONCE)
 
     assert judge(
-        replace(handshake(path="/admin"), session=ask), expected=EXPECTED, now=NOW
+        handshake(path="/admin")._replace(session=ask), expected=EXPECTED, now=NOW
     ) == Refused("path_mismatch")  # type: ignore[arg-type]
     assert asked == []
-    outcome = judge(replace(handshake(), session=ask), expected=EXPECTED, now=NOW)
+    outcome = judge(handshake()._replace(session=ask), expected=EXPECTED, now=NOW)
     assert outcome == Accepted(TICKET, Session("alice", NONCE))
     assert asked == [1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from flask_wsguard.core.source import Source, SourceRules
 from flask_wsguard.errors import ConfigError
 from flask_wsguard.settings import Settings
 
-from .handshakes import EXPECTED, NOW, UPGRADE, Handshake, bind, cookie, replace, ticket, token
+from .handshakes import EXPECTED, NOW, UPGRADE, Handshake, bind, cookie, ticket, token
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "origin_cases.json").read_text()

@@ -67,15 +67,15 @@ OVER = {"issued_at": NOW - 90, "expires_at": NOW - 60}
             "chat:read",
         ),
         (
-            {"session": replace(ALICES, disputed=True)},
+            {"session": ALICES._replace(disputed=True)},
             Refusal.USER_CHANGED,
             "several session cookies disagree",
         ),
         ({"session": Session(None, None)}, Refusal.SESSION_ENDED, "logged out"),
-        ({"session": replace(ALICES, ended=True)}, Refusal.SESSION_ENDED, "logged out"),
+        ({"session": ALICES._replace(ended=True)}, Refusal.SESSION_ENDED, "logged out"),
         ({"session": Session("bob", "x")}, Refusal.USER_CHANGED, ""),
         (
-            {"session": replace(ALICES, nonce="another")},
+            {"session": ALICES._replace(nonce="another")},
             Refusal.SESSION_ENDED,
             "another login of the same user",
         ),
@@ -95,7 +95,7 @@ def test_malformed_upgrade_keeps_fault_and_status() -> None:
 
 def test_unusable_host_is_an_insecure_transport() -> None:
     """Without a host there is no origin of one's own to compare with."""
-    where = replace(source(), own=None)
+    where = source()._replace(own=None)
     assert preauth.transport_is_secure(PreauthRequest("POST", "", 0, where), RULES) == Refused(
         Refusal.INSECURE_TRANSPORT, "the request's Host is not a host"
     )
@@ -171,7 +171,7 @@ def test_cookies_lose_space_and_tab_and_nothing_else(odd: str) -> None:
 
 def test_longest_ticket_is_read() -> None:
     """1,024 letters are a ticket, more are none, whoever signed them."""
-    longest = replace(TICKET, user_id="a" * 650)
+    longest = TICKET._replace(user_id="a" * 650)
     text = KEYS.mint_ticket(longest)
     assert len(text) == 1024
     assert KEYS.verifies_ticket(text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -64,10 +64,10 @@ class Scene:
             issued_at=now,
             expires_at=now + 30,
         )
-        both = {key: value for key, value in changes.items() if key in Token.__slots__}
-        ticket = replace(ticket, **changes)
+        both = {key: value for key, value in changes.items() if key in Token._fields}
+        ticket = ticket._replace(**changes)
         token = Token(ticket.id, ticket.binding, ticket.issued_at, ticket.expires_at)
-        token = replace(token, **both)
+        token = token._replace(**both)
         return Grant(keys.mint_token(token), f"wsguard-{ticket.id}", keys.mint_ticket(ticket))
 
 
