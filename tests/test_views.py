@@ -545,9 +545,11 @@ def test_ticket_cookie_is_written_as_werkzeug_would(
         source = facts.source_of(request.environ, None)
         ours, theirs = Response(), Response()
         set_ticket_cookie(ours, source, "wsguard-x", "k1.a-b_c.1", seconds)
+        expires = 1_800_000_030 if seconds else 0
+        secure = base.startswith("https:")
         theirs.set_cookie(
-            "wsguard-x", "k1.a-b_c.1", max_age=seconds,
-            expires=1_800_000_030 if seconds else 0, path="/", secure=base.startswith("https:"), httponly=True, samesite="Strict",
+            "wsguard-x", "k1.a-b_c.1", max_age=seconds, expires=expires, path="/", secure=secure,
+            httponly=True, samesite="Strict",
         )  # fmt: skip
     assert ours.headers.getlist("Set-Cookie") == theirs.headers.getlist("Set-Cookie")
 
