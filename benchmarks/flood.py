@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import statistics
 import subprocess
 import sys
@@ -22,7 +23,9 @@ from .traffic import BROWSER, Request, grant, handshake
 from .wire import Wire, over_servers, requests
 
 REFUSED = "403 FORBIDDEN"
-LATENCY = ("while", "GET: median ms", "99th %", "handshake: median ms", "99th %")
+RATE = 1500
+LATENCY = ("while", "foreign ones a second", "GET: median ms", "99th %", "handshake: median ms",
+           "99th %")  # fmt: skip
 
 
 def attacks(origin: str) -> dict[str, Request]:
@@ -97,27 +100,32 @@ def latency(scale: Scale, plain: Server, guarded: Server) -> Table:
     table = Table(
         "latency under a flood",
         f"Wall time at a client, {scale.flood_seconds:.0f} s each: ordinary requests and good "
-        "handshakes in turn, each on a new connection, while eight connections send foreign "
-        "handshakes as fast as they are answered.",
+        "handshakes (of which the plain view refuses each) in turn, each on a new connection, "
+        f"while eight connections send {RATE:,} foreign handshakes a second, as far as they are "
+        "answered in time.",
         LATENCY,
     )
-    table.figures.append(_felt("nothing else happens", scale, guarded, None))
-    table.figures.append(_felt("a flood hits the plain 403 view", scale, plain, plain))
-    table.figures.append(_felt("a flood hits the guard", scale, guarded, guarded))
+    for name, server, answer in (
+        ("the plain 403 view", plain, b"403"),
+        ("the guard", guarded, b"101"),
+    ):
+        table.figures.append(_felt(f"{name}, calm", scale, server, answer, 0))
+        table.figures.append(_felt(f"{name}, flooded", scale, server, answer, RATE))
     return table
 
 
-def _felt(name: str, scale: Scale, server: Server, flooded: Server | None) -> Figure:
+def _felt(name: str, scale: Scale, server: Server, status: bytes, rate: int) -> Figure:
     get = replace(handshake(server.origin), path="/", query="", headers=_ordinary()).wire()
     good = handshake(server.origin).wire()
     pages, sockets = list[float](), list[float]()
-    with _flood(flooded):
+    with _flood(server, rate) as reached:
         end = time.monotonic() + scale.flood_seconds
         while time.monotonic() < end or not pages:
             pages.append(_timed(server, lambda wire: wire.answer(get, b"200")))
-            if flooded is None or "plain" not in name:
-                sockets.append(_timed(server, lambda wire: wire.open(good)))
-    return Figure(name, (*_spread(pages), *_spread(sockets)))
+            sockets.append(_timed(server, lambda wire: wire.answer(good, status)))
+        sent = reached()
+    handshakes = _spread(sockets) if status == b"101" else ("", "")
+    return Figure(name, (f"{sent:,.0f}", *_spread(pages), *handshakes))
 
 
 def _ordinary() -> dict[str, str]:
@@ -132,40 +140,51 @@ def _timed(server: Server, call: Callable[[Wire], object]) -> float:
 
 
 def _spread(values: list[float]) -> tuple[str, str]:
-    if not values:
-        return ("", "")
     values.sort()
     return (f"{statistics.median(values):.2f}", f"{values[int(len(values) * 0.99)]:.2f}")
 
 
 @contextmanager
-def _flood(server: Server | None) -> Iterator[None]:
-    """Send hostile handshakes from a process of their own."""
-    if server is None:
-        yield
+def _flood(server: Server, rate: int) -> Iterator[Callable[[], float]]:
+    """Send hostile handshakes from a process of their own; yield what tells how many a second."""
+    if not rate:
+        yield lambda: 0.0
         return
-    command = [sys.executable, "-m", "benchmarks.flood", str(server.port), server.origin]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    command = [sys.executable, "-m", "benchmarks.flood", str(server.port), server.origin, str(rate)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "flooding\n"
+
+    def reached() -> float:
+        process.terminate()
+        return float(process.communicate()[0])
+
     try:
-        assert process.stdout
-        assert process.stdout.readline() == b"flooding\n"
-        yield
+        yield reached
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
-def _hit(port: int, origin: str) -> None:
-    """Keep eight connections busy until killed; say so once all are."""
+def _hit(port: int, origin: str, rate: int) -> None:
+    """Send so many handshakes a second over eight connections until told to end; say how many.
+
+    What is not answered in time is not sent: an attacker with more connections would wait less.
+    """
     data = attacks(origin)["origin_not_allowed"].wire()
-    wires = [Wire(port) for _ in range(8)]
-    for wire in wires:
-        wire.socket.sendall(data)
+    wires, ended, sent = [Wire(port) for _ in range(8)], list[int](), 0
+    signal.signal(signal.SIGTERM, lambda *_: ended.append(1))
     print("flooding", flush=True)
-    while True:
+    start = time.monotonic()
+    while not ended:
         for wire in wires:
-            wire.answer(data, b"403")
+            wire.socket.sendall(data)
+        for wire in wires:
+            wire.answer(b"", b"403")
+        sent += len(wires)
+        time.sleep(max(0.0, start + sent / rate - time.monotonic()))
+    print(sent / (time.monotonic() - start), flush=True)
 
 
 if __name__ == "__main__":
-    _hit(int(sys.argv[1]), sys.argv[2])
+    _hit(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

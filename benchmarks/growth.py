@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask
 
+from flask_wsguard.core.tickets import Ticket, new_id
 from flask_wsguard.live.connection import Connection
 
 from . import sites
@@ -89,6 +90,7 @@ def _cookies(number: int) -> tuple[Pair, Pair]:
 
 def _live(number: int) -> tuple[Pair, Pair]:
     app = sites.guarded(WSGUARD_MAX_CONNECTIONS_PER_USER=1_000_000)
-    for _ in range(number):
-        assert app.extensions["wsguard"].sockets.take(Connection(None, "/echo"))
+    for each in range(number):
+        ticket = Ticket(new_id(), f"user {each}", frozenset(), "", f"session {each}", 0, 0)
+        assert app.extensions["wsguard"].sockets.take(Connection(ticket, "/echo"))
     return (app, handshake(SITE)), (sites.unguarded(), handshake(SITE))

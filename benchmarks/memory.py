@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from flask import Flask
@@ -29,6 +31,38 @@ class MemorySocket:
 
     def close(self) -> None:
         pass
+
+
+class HeldSocket(MemorySocket):
+    """A peer that stays until it is let go."""
+
+    __slots__ = ("asked", "let_go")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.let_go = threading.Event(), threading.Event()
+
+    def recv(self, size: int) -> bytes:
+        self.asked.set()
+        self.let_go.wait()
+        return super().recv(size)
+
+
+def held_handshake(app: Flask, request: Request) -> Callable[[], AbstractContextManager[None]]:
+    """Return a call that opens a socket, its handler on a thread, for as long as it is entered."""
+
+    @contextmanager
+    def hold() -> Iterator[None]:
+        peer = HeldSocket()
+        environ = {**request.environ(), "werkzeug.socket": peer}
+        thread = threading.Thread(target=lambda: b"".join(app(environ, lambda *_: None)))
+        thread.start()
+        peer.asked.wait()
+        yield
+        peer.let_go.set()
+        thread.join()
+
+    return hold
 
 
 def whole_handshake(app: Flask, request: Request) -> Callable[[], None]:

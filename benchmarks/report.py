@@ -72,16 +72,17 @@ def section(table: Table) -> str:
     for figure in table.figures:
         cells = [figure.name, *figure.values]
         cells += [str(figure.ratio or "")] if compares else []
-        cells += [f"at most {figure.goal}", _mark(figure)] if figure.goal and aims else []
+        cells += [_goal(figure), "reached" if figure.is_reached else "not reached"] * bool(
+            figure.goal and aims
+        )
         cells += [""] * (len(columns) - len(cells))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _mark(figure: Figure) -> str:
-    assert figure.ratio
-    assert figure.goal
-    return "reached" if figure.ratio.median <= figure.goal else "not reached"
+def _goal(figure: Figure) -> str:
+    limit = f", its interval at most {figure.limit}" if figure.limit else ""
+    return f"at most {figure.goal}{limit}"
 
 
 def plot(tables: Sequence[Table]) -> str:
@@ -114,7 +115,7 @@ def plot(tables: Sequence[Table]) -> str:
             across(value / figure.goal)
             for value in (figure.ratio.low, figure.ratio.median, figure.ratio.high)
         )
-        colour = "#176f3d" if figure.ratio.median <= figure.goal else "#a33c00"
+        colour = "#176f3d" if figure.is_reached else "#a33c00"
         label = escape(f"{title}: {figure.name}")
         parts += [
             f'<text x="{LEFT - 14}" y="{y + 4}" text-anchor="end">{label}</text>',

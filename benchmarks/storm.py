@@ -46,7 +46,10 @@ def run(scale: Scale) -> Iterator[Table]:
         f"{rate:,.0f} connects (a preauth and a handshake) a second, as measured under gthread: "
         f"at best {ideal:.0f} s for all. Each waits at most {TIMEOUT} s for an answer. "
         "A *crash* drops all at once; a *drain* closes them over "
-        f"{DRAIN} s first. Seconds count from the worker's return.",
+        f"{DRAIN} s first. Seconds count from the worker's return. The defaults were chosen from "
+        "this: a longer minDelay lowers the first peak after a crash, which finds nobody there, "
+        "and makes everybody who lost a connection alone wait as much longer; a longer maxDelay "
+        "lets the last ones come late for nothing, and a shorter one only adds preauths.",
         ("delays", "end", "most preauths a second", "after its return", "preauths a client",
          "half are back after s", "99 % after s", "all after s"),
     )  # fmt: skip

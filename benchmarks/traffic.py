@@ -44,13 +44,13 @@ BROWSER = {
 
 
 @cache
-def session_cookie() -> str:
+def session_cookie(user: str = USER) -> str:
     """Return the cookie of a login, as Flask-Login and the extension fill it."""
     app = make_site()
     # A login of this very browser: of another one, every view would write the session anew.
     peer = {"REMOTE_ADDR": "127.0.0.1"}
     with app.test_request_context(headers={"User-Agent": AGENT}, environ_base=peer):
-        login_user(User(USER))
+        login_user(User(user))
         content = {**session, "_wsguard": NONCE}
     serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
     text: str = serializer.dumps(content)
@@ -69,16 +69,18 @@ class Grant:
 KEYS = Keys([SECRET])
 
 
-def grant(origin: str, scopes: frozenset[str] = frozenset(), keys: Keys = KEYS) -> Grant:
+def grant(
+    origin: str, scopes: frozenset[str] = frozenset(), keys: Keys = KEYS, user: str = USER
+) -> Grant:
     """Mint what preauth would for ``/echo`` at ``origin``."""
     now = int(time.time())
     scheme, _, host = origin.partition("://")
     ticket = Ticket(
         id=new_id(),
-        user_id=USER,
+        user_id=user,
         scopes=scopes,
         binding=bind(host, "/echo"),
-        session=keys.fingerprint(USER, NONCE),
+        session=keys.fingerprint(user, NONCE),
         issued_at=now,
         expires_at=now + 86400,
     )
@@ -143,10 +145,12 @@ class Request:
         return {"Host": self.origin.partition("://")[2], **self.headers, **length}
 
 
-def handshake(origin: str, scopes: frozenset[str] = frozenset(), cookies: str = "") -> Request:
+def handshake(
+    origin: str, scopes: frozenset[str] = frozenset(), cookies: str = "", user: str = USER
+) -> Request:
     """Return a good handshake of a page of the site itself, ``cookies`` in front of its own."""
-    got = grant(origin, scopes=scopes)
-    jar = f"{cookies}theme=dark; session={session_cookie()}; {got.name}={got.ticket}"
+    got = grant(origin, scopes=scopes, user=user)
+    jar = f"{cookies}theme=dark; session={session_cookie(user)}; {got.name}={got.ticket}"
     headers = {**BROWSER, "Origin": origin, "Cookie": jar}
     return Request(origin, query=f"wsguard_token={got.token}", headers=headers)
 
