@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Flask, Request, Response, after_this_request, current_app, request, session
+from flask import Flask, Response, after_this_request, current_app, request, session
 
 from . import facts, gate, grants, reports, servers, signals
 from .core.case import Mark
@@ -18,7 +18,7 @@ from .live.sockets import SIGN_IN_AGAIN
 from .marks import mark_of, naming_view
 from .neighbours import PREAUTH, exempt_from_csrf
 from .reports import HandshakeRefusal
-from .sessions import detach_session
+from .sessions import current_context, detach_session
 from .state import State, state_of
 from .verdicts import drop_connection
 from .views import set_ticket_cookie
@@ -36,8 +36,8 @@ def current_state() -> tuple[Flask, State]:
 
 def guard_route() -> Response | None:
     """Judge every request for a WebSocket rule before flask-sock can accept it."""
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
-    rule = asked.url_rule
+    context = current_context()
+    rule = context.request.url_rule
     if rule is None or not rule.websocket:
         if rule is not None and rule.endpoint == PREAUTH:
             # Whichever was initialised first, Flask-WTF's hook runs behind this one.
@@ -46,17 +46,15 @@ def guard_route() -> Response | None:
             detach_session()
             after_this_request(_forget_session)
         return None
-    app, state = current_state()
+    app, state, answered = context.app, state_of(context.app), True
     state.bus.listen()
-    detach_session()
     try:
-        answer = _answer(app, state, asked.environ, rule.endpoint)
-    except Exception:
-        detach_session(empty=True)
-        raise
-    if answer:
-        # Flask-Login would refresh the remember cookie of whomever the session names.
-        detach_session(empty=True)
+        answer = _answer(app, state, context.request.environ, rule.endpoint)
+        answered = answer is not None
+    finally:
+        # Empty behind an answer, or Flask-Login would refresh the remember cookie of whomever the
+        # session names; and only now, so that what a loader wrote is in no session that is saved.
+        detach_session(empty=answered)
     return answer
 
 
