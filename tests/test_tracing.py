@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import runpy
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -23,7 +27,8 @@ from sentry_sdk.transport import Transport
 from tests.sites import make_site
 from tests.visitor import UPGRADE, Visitor
 
-EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "docs" / "examples"
 
 
 def example(name: str) -> dict[str, Any]:
@@ -107,6 +112,68 @@ def test_sentry_gets_tokens_without_the_hook(sentry: Any) -> None:
     tokens = handshakes(site())
     sentry_sdk.flush()
     assert [token for token in tokens if token in "".join(sent)] == tokens
+
+
+# In a process of its own: default integrations patch the standard library and stay.
+AS_SITES_DO = """
+from tests.test_tracing import example, sentry_as_sites_do, sentry_sdk
+begin = {begin}
+for lifecycle in ("static", "stream"):
+    print(*sentry_as_sites_do(begin, trace_lifecycle=lifecycle))
+"""
+
+
+def sentry_as_sites_do(begin: Any, **options: Any) -> list[str]:
+    """Log and count by URL under default integrations; return each kind sent, ! with a token."""
+    transport = Kept()
+    every = {"traces_sample_rate": 1.0, "enable_logs": True, "send_default_pii": True, **options}
+    begin("http://key@localhost/1", transport=transport, **every)
+    app = site()
+
+    @app.before_request
+    def log_and_count() -> None:
+        logging.getLogger("the site").warning("asked for %s", request.url)
+        sentry_sdk.metrics.count("asked", 1, attributes={"url": request.url})
+
+    tokens = handshakes(app)
+    sentry_sdk.flush()
+    kinds = {}
+    for envelope in transport.sent:
+        kind = json.loads(envelope.splitlines()[1])["type"]
+        kinds[kind] = kinds.get(kind, "") or "!" * any(token in envelope for token in tokens)
+    return sorted(kind + leaked for kind, leaked in kinds.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("begin", "told"),
+    [
+        (
+            'example("logs_sentry")["start"]',
+            ["event log sessions trace_metric transaction", "event log sessions span trace_metric"],
+        ),
+        (
+            "sentry_sdk.init",
+            [
+                "event! log! sessions trace_metric! transaction!",
+                "event! log! sessions span! trace_metric!",
+            ],
+        ),
+    ],
+    ids=["hooks", "control"],
+)
+def test_nothing_that_sentry_sends_holds_a_token_with_the_hooks(
+    begin: str, told: list[str]
+) -> None:
+    """Nor a line that the site logs, nor a label that it counts by; spans whole or streamed."""
+    done = subprocess.run(
+        [sys.executable, "-c", AS_SITES_DO.format(begin=begin)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines() == told, done.stderr
 
 
 def traced(app: Flask, instrument: Any) -> tuple[list[str], InMemorySpanExporter]:

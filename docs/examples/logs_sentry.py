@@ -1,4 +1,7 @@
-"""Sentry without tokens: it captures URLs, queries, headers and the variables of each frame."""
+"""Sentry without tokens: it captures URLs, queries, headers, log lines and variables of frames.
+
+Tried with sentry-sdk 2.75. An older one raises for a hook that it does not know: leave that out.
+"""
 
 from typing import Any
 
@@ -18,9 +21,14 @@ def without_tokens(event: Any, hint: Any = None) -> Any:
 HOOKS = {
     "before_send": without_tokens,
     "before_send_transaction": without_tokens,
+    "before_send_log": without_tokens,  # enable_logs=True
+    "before_send_metric": without_tokens,
     "before_breadcrumb": without_tokens,
 }
 
 
 def start(dsn: str, **options: Any) -> None:
-    sentry_sdk.init(dsn, **HOOKS, **options)
+    hooks = dict(HOOKS)
+    if options.get("trace_lifecycle") == "stream":  # elsewhere sentry-sdk warns of this one
+        hooks["before_send_span"] = without_tokens
+    sentry_sdk.init(dsn, **hooks, **options)
