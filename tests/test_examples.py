@@ -27,6 +27,23 @@ def hold(app: Any, user_id: str) -> Connection:
     return connection
 
 
+GUARDED = sorted(
+    path.relative_to(EXAMPLES).with_suffix("").as_posix()
+    for path in EXAMPLES.rglob("*.py")
+    if "WSGuard(app)" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", GUARDED)
+def test_example_has_the_early_gate(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Middleware stands below the guard, as `flask wsguard check` advises."""
+    monkeypatch.setenv("DATABASE_URI", f"sqlite:///{tmp_path / 'site.db'}")
+    assert load(name)["app"].extensions["wsguard"].has_early_gate
+
+
 def test_flask_login_deactivation_closes_the_users_sockets() -> None:
     """Hers, not his; and the next preauth says why."""
     app = load("close_sockets_flask_login")["app"]

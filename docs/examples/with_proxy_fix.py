@@ -9,9 +9,9 @@ from flask_wsguard import WSGuard, ws_protected
 
 app = Flask(__name__)
 app.config["SECRET_KEY"] = "an example's key, at least 32 letters long"
-# As many as there are proxies of your own, and only headers that they set themselves.
-app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)
 WSGuard(app)
+# Below the guard. As many as there are proxies of your own, only headers that they set themselves.
+app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)
 sock = Sock(app)
 
 
