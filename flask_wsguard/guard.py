@@ -145,7 +145,8 @@ class WSGuard:
 
         For sockets that no Flask rule serves, declared with ``protect_path``; ``path`` is below
         the app and defaults to the request's. Raises HandshakeRefused, and LookupError for a
-        path that is not declared.
+        path that is not declared. Where ``WSGUARD_ENFORCE = False`` lets a refusal through, the
+        ticket that it returns is falsy.
         """
         app, state = current_state()
         environ = request.environ

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -257,6 +258,29 @@ def test_control_without_proxy_fix_nobody_connects_and_the_answer_names_it() -> 
     problem = behind_tls_proxy(app).preauth("/updates").json
     assert problem["reason"] == "insecure_transport"
     assert "ProxyFix" in problem["detail"]
+
+
+@pytest.mark.parametrize("observed", [False, True], ids=["enforced", "observed"])
+def test_flask_socketio_example_lets_a_refusal_through_only_while_observing(
+    observed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Her old page brings no token: it is refused; observed, it connects and is served."""
+    scope = load("with_flask_socketio")
+    app = scope["app"]
+    state = app.extensions["wsguard"]
+    app.extensions["wsguard"] = replace(
+        state, settings=replace(state.settings, enforce=not observed)
+    )
+    visitor = Visitor(app, base="http://localhost")
+    visitor.log_in("alice")
+    client = scope["socketio"].test_client(
+        app, headers={"Origin": visitor.base}, flask_test_client=visitor.client
+    )
+    assert client.is_connected() is observed
+    assert "refused: token_missing on /socket.io/" in caplog.text
+    if observed:
+        client.emit("who")
+        assert [event["args"] for event in client.get_received()] == [["alice"]]
 
 
 def test_apps_without_neighbours_are_left_alone() -> None:
