@@ -32,7 +32,7 @@ from flask_wsguard import (
 )
 from flask_wsguard.settings import Settings
 from tests.sites import User
-from tests.visitor import Visitor
+from tests.visitor import ORIGIN, Visitor
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = DOCS / "examples"
@@ -181,6 +181,14 @@ def test_observing_walks_from_a_session_to_a_ticket(
 
     def registered(app: Any, **facts: Any) -> None:
         opened.append(facts["path"])
+
+    # Preauth enforces meanwhile: a page on new WSGuard() would close with 4403.
+    for path, origin, reason in [
+        ("/old", ORIGIN, "unguarded_route"),
+        ("/new", "https://evil.example", "origin_not_allowed"),
+    ]:
+        answer = visitor.preauth(path, origin=origin)
+        assert (answer.status_code, answer.json["reason"]) == (403, reason)
 
     with handshake_refused.connected_to(heard), connection_opened.connected_to(registered):
         # 1: nothing changes for an old page, whatever the route.
