@@ -20,7 +20,7 @@ from flask_wsguard import Refusal, WSGuard
 from tests.sites import make_site
 from tests.visitor import Visitor
 
-from .examples import load
+from .examples import FOLDER, load
 
 FOREIGN = "https://evil.example.net"
 PAGE = "https://app.example.org"
@@ -104,6 +104,37 @@ def test_flask_security_login_opens_sockets_and_its_roles_are_scopes() -> None:
     assert opened.messages == ["auditor"]
     problem = security_visitor(app, "bob@example.org").preauth("/reports").json
     assert (problem["reason"], problem["required"]) == ("scope_missing", ["auditor"])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_flask_security_asks_for_its_csrf_token_at_its_own_views_and_not_at_preauth() -> None:
+    """With SECURITY_CSRF_PROTECT_MECHANISMS a login without the token is a 400, preauth is not."""
+    text = (FOLDER / "with_flask_security.py").read_text(encoding="utf-8")
+    changes = {
+        "WTF_CSRF_ENABLED=False": 'SECURITY_CSRF_PROTECT_MECHANISMS=["session", "basic"],\n'
+        "    WTF_CSRF_CHECK_DEFAULT=False",  # which it demands
+        "db = SQLAlchemy(app)": "CSRFProtect(app)\ndb = SQLAlchemy(app)",
+    }
+    for old, new in changes.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    scope: dict[str, Any] = {"__name__": "with_csrf", "CSRFProtect": CSRFProtect}
+    exec(compile(text, "with_flask_security.py", "exec"), scope)
+    visitor = Visitor(scope["app"])
+    form = {"email": "alice@example.org", "password": "correct horse"}
+
+    def log_in(**headers: str) -> int:
+        sent = {"Referer": f"{visitor.base}/login", **headers}
+        answer = visitor.client.post("/login", base_url=visitor.base, json=form, headers=sent)
+        return int(answer.status_code)
+
+    assert log_in() == 400
+    page = visitor.client.get(
+        "/login", base_url=visitor.base, headers={"Accept": "application/json"}
+    )
+    assert log_in(**{"X-CSRFToken": page.json["response"]["csrf_token"]}) == 200
+    assert visitor.connect("/reports", visitor.token("/reports")).reason is None
+    assert visitor.preauth("/reports", origin=FOREIGN).json["reason"] == "origin_not_allowed"
 
 
 def test_flask_jwt_extended_bearer_opens_a_socket_without_a_session() -> None:
