@@ -19,6 +19,10 @@ REQUIREMENTS = sorted(
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
+def makefile() -> str:
+    return (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
 def setup_argument(name: str) -> object:
     """Return a literal argument of setup()."""
     tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
@@ -60,7 +64,7 @@ def test_every_pinned_package_has_a_hash(path: str) -> None:
 
 def test_every_install_asks_for_hashes() -> None:
     """The Makefile installs what is locked, and the project itself without dependencies."""
-    installs = re.findall(r"pip install (.*)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    installs = re.findall(r"pip install (.*)", makefile())
     assert len(installs) >= 4
     for options in installs:
         wanted = ("--require-hashes" in options) or ("--no-deps" in options)
@@ -94,6 +98,16 @@ def test_workflow_is_ci_run() -> None:
     assert re.findall(r"run: (.*)", text) == ["sh .ci/run"]
     last = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()[-1]
     assert last == "exec make test"
+
+
+def test_judges_and_links_are_asked_every_week() -> None:
+    """The list of what a release is made of is kept, and links to other sites are followed."""
+    text = (ROOT / ".github/workflows/judges.yml").read_text(encoding="utf-8")
+    assert "schedule:" in text
+    assert re.findall(r"run: (.*)", text) == ["make sbom", "make judges", "make linkcheck"]
+    kept = text.partition("actions/upload-artifact@")[2].partition("- run:")[0]
+    written = re.findall(r"^sbom:.*\n(?:\t.*\n)*?\t.*--output-file (\S+)", makefile(), re.MULTILINE)
+    assert [f"path: {path}" in kept for path in written] == [True]
 
 
 def test_security_policy_names_what_setup_supports() -> None:
