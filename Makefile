@@ -12,9 +12,12 @@ MUTANTS := $(VENV)-mutants
 GATES := tests/js/gates
 NEIGHBOURS := tests/neighbours
 LOWEST := .venv-lowest
-# What judges in this process; the servers beside it are the newest ones anyway.
-LOWEST_TESTS := tests/core $(addprefix tests/test_,ended.py gate.py guard.py hooks.py identity.py \
-    marks.py reports.py sessions.py settings.py views.py)
+# What judges in this process; and whole, servers and all, what needs an extra.
+LOWEST_TESTS := tests/core $(addprefix tests/test_,carriers.py early.py ended.py exports.py gate.py \
+    guard.py hooks.py identity.py marks.py readers.py redaction.py reports.py sessions.py settings.py \
+    views.py)
+LOWEST_EXTRAS := tests/test_metrics.py tests/test_testing.py \
+    $(addprefix tests/stores/test_,contract.py redis.py watched.py)
 ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb libnss3-tools \
     default-jre-headless
 
@@ -97,6 +100,7 @@ linkcheck: $(VENV)/.docs
 
 lowest: $(LOWEST)/.installed
 	PYTHONPATH=. $(LOWEST)/bin/python -m pytest -q -p no:cacheprovider -m "not slow" $(LOWEST_TESTS)
+	PYTHONPATH=. $(LOWEST)/bin/python -m pytest -q -p no:cacheprovider $(LOWEST_EXTRAS)
 
 $(LOWEST)/.installed: setup.py tests/lowest.txt
 	$(PYTHON) -m venv --clear $(LOWEST)
