@@ -42,14 +42,15 @@ werkzeug.serving.make_server("localhost", 0, app, fd=int(sys.argv[1])).serve_for
 """
 
 
-def _run(*command: str | Path) -> None:
+def _run(*command: str | Path) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
 def _pip(*arguments: str | Path, python: Path | None = None) -> None:
     target = ["--python", python] if python else []
-    quiet = ["--disable-pip-version-check", "--no-input"]
+    quiet = ["--disable-pip-version-check", "--no-input", "--retries", "1", "--timeout", "20"]
     _run(sys.executable, "-m", "pip", *quiet, *target, *arguments)
 
 
@@ -89,12 +90,31 @@ def python(tmp_path: Path) -> Path:
     takes half a minute and the network. A .pth found on a path is not followed further, so an
     editable install over there stays invisible here.
     """
-    folder = tmp_path / "venv"
-    venv.create(folder, with_pip=False, symlinks=True)
-    interpreter = folder / "bin" / "python"
-    (site,) = folder.glob("lib/python*/site-packages")
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    interpreter = _environment(tmp_path / "venv")
+    dependencies = _packages(interpreter) / "dependencies.pth"
+    dependencies.write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     return interpreter
+
+
+@pytest.fixture
+def clean_python(tmp_path: Path) -> Path:
+    """Make an environment that borrows nothing; the package index must be there."""
+    try:
+        _pip("download", "--quiet", "--no-deps", "--dest", tmp_path / "probe", "itsdangerous")
+    except AssertionError:
+        why = "the package index is out of reach: pip downloads nothing"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+    return _environment(tmp_path / "venv")
+
+
+def _environment(folder: Path) -> Path:
+    venv.create(folder, with_pip=False, symlinks=True)
+    return folder / "bin" / "python"
+
+
+def _packages(python: Path) -> Path:
+    (site,) = python.parents[1].glob("lib/python*/site-packages")
+    return site
 
 
 @contextmanager
@@ -182,8 +202,19 @@ def _assert_serves_the_client(python: Path, installed_in: Path) -> None:
 def test_installed_wheel_serves_the_client(wheel: Path, python: Path) -> None:
     """From a fresh environment the blueprint serves the repository's client, byte for byte."""
     _pip("install", "--no-deps", "--no-index", wheel, python=python)
-    (site,) = python.parents[1].glob("lib/python*/site-packages")
-    _assert_serves_the_client(python, site)
+    _assert_serves_the_client(python, _packages(python))
+
+
+def test_wheel_brings_all_that_it_needs(wheel: Path, clean_python: Path, tmp_path: Path) -> None:
+    """``pip install`` of it alone: the client is served, and ``flask wsguard routes`` answers."""
+    _pip("install", wheel, python=clean_python)
+    _assert_serves_the_client(clean_python, _packages(clean_python))
+    quickstart = shutil.copytree(ROOT / "docs" / "examples" / "quickstart", tmp_path / "site")
+    flask = [clean_python, "-I", "-m", "flask", "--app", quickstart / "app.py"]
+    assert _run(*flask, "wsguard", "routes").split() == [
+        *("rule", "endpoint", "guard", "scopes"),
+        *("/echo", "echo", "protected", "-"),
+    ]
 
 
 def test_editable_install_serves_the_client(source: Path, python: Path) -> None:
