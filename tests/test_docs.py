@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
 EXAMPLES = sorted(
-    path
+    path.relative_to(DOCS / "examples").as_posix()
     for path in (DOCS / "examples").rglob("*")
     if path.is_file() and "__pycache__" not in path.parts
 )
@@ -129,21 +129,34 @@ def test_code_on_a_page_is_a_file(page: str) -> None:
     assert re.findall(r"^```(?:python|js|javascript)$", PAGES[page], re.MULTILINE) == []
 
 
-def named_as(example: Path) -> list[str]:
-    """Return how a page may name an example: itself, or the folder it is a part of."""
-    parts = example.relative_to(DOCS).parts
-    return ["/".join(parts[:length]) for length in range(2, len(parts) + 1)]
+# What a test runs by serving its folder.
+SERVED = {
+    "quickstart/templates/index.html": "quickstart",
+    "with_vite/index.html": "with_vite",
+    "with_vite/vite.config.js": "with_vite",
+}
+TESTS = "".join(
+    # A path in pieces is a path.
+    path.read_text(encoding="utf-8").replace('" / "', "/")
+    for path in [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("tests/js/*.test.js")]
+    if path != Path(__file__)
+)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=[path.name for path in EXAMPLES])
-def test_every_example_is_on_a_page_and_in_a_test(example: Path) -> None:
-    """A snippet that nobody runs is wrong sooner or later."""
-    files = [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("tests/js/*.test.js")]
-    tests = [path.read_text(encoding="utf-8") for path in files]
-    names = named_as(example)
-    stems = [example.stem, *example.relative_to(DOCS / "examples").parts[:-1]]
-    assert any(name in page for page in PAGES.values() for name in names), "on no page"
-    assert any(stem in text for text in tests for stem in stems), "in no test"
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_is_on_a_page(example: str) -> None:
+    """By its path, whole."""
+    named = re.compile(rf"[ (]examples/{re.escape(example)}[)\n]")
+    assert any(map(named.search, PAGES.values()))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_is_in_a_test(example: str) -> None:
+    """By its path, quoted, as it is loaded: a snippet that nobody runs is wrong sooner or later."""
+    named = SERVED.get(example, example)
+    assert re.search(
+        rf"(?:[\"']|examples/){re.escape(named.removesuffix('.py'))}(\.py)?[\"']", TESTS
+    )
 
 
 # The browser client.
