@@ -292,6 +292,21 @@ def test_a_handler_of_the_sites_own_writes_no_token(
     assert (tmp_path / "requests.log").read_text() == "GET /echo?wsguard_token=[redacted]&room=1\n"
 
 
+def test_dictconfig_hangs_the_filter_on_a_handler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example's logger writes no token; what else is configured stays."""
+    monkeypatch.chdir(tmp_path)
+    log = logging.getLogger("requests")
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "level", logging.NOTSET)
+    load("logs_dictconfig.py")
+    log.info("GET %s", "/echo?wsguard_token=abc&room=1")
+    (handler,) = log.handlers
+    handler.close()
+    assert (tmp_path / "requests.log").read_text() == "GET /echo?wsguard_token=[redacted]&room=1\n"
+
+
 def test_pywsgi_writes_to_the_logger_that_init_app_cleans(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

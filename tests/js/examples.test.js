@@ -64,3 +64,12 @@ test('the quickstart page writes what comes and sends what is typed', () => {
   b.xhr.answer(403, { reason: 'session_ended' });
   assert.equal(log.textContent, 'hello alice\nlost: network, again in 1000 ms\nclosed: session_ended\n');
 });
+
+test('several_hosts.js asks preauth on the host of the socket, with credentials', () => {
+  const b = browser({ href: 'https://www.example.org/page', scripts: [{ src: 'https://www.example.org/wsguard/static/wsguard.js' }] });
+  new Function('WSGuard', read('several_hosts.js'))(b.WSGuard);
+  assert.deepEqual([b.xhr.url, b.xhr.withCredentials, b.xhr.body],
+    ['https://live.example.org/wsguard/preauth', true, '{"path":"/updates"}']);
+  b.xhr.grant();
+  assert.equal(b.socket.url, 'wss://live.example.org/updates?wsguard_token=TOK');
+});

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from subprocess import DEVNULL
 
 import pytest
 from flask import Flask
@@ -45,6 +48,62 @@ def test_sample_is_what_the_command_prints(command: str, printed: str) -> None:
         check=False,
     )
     assert done.stdout == printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("key", "status"), [("the demo's key, at least 32 letters", 101), ("another key", 403)]
+)
+def test_the_inline_ticket_opens_the_demos_socket_with_the_demos_key(
+    key: str, status: int, tmp_path: Path
+) -> None:
+    """The command as it stands on the page, but for the port, and what curl then gets."""
+    (command,) = re.findall(r"`flask (--debug --app demo\.site wsguard ticket [^`]+)`", PAGE)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "SECRET_KEY": "the demo's key, at least 32 letters"}
+    flask = [sys.executable, "-m", "flask"]
+    with (tmp_path / "log").open("wb") as log:
+        site = subprocess.Popen(
+            [*flask, "--app", "demo.site", "run", "--port", str(port)],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        wait_for(port)
+        printed = subprocess.run(
+            [*flask, *shlex.split(command), "--site", f"http://localhost:{port}"],
+            cwd=ROOT,
+            env={**environment, "SECRET_KEY": key},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+        note, curl, _ = printed.splitlines()
+        assert note == "# as alice, within 30 seconds; then ask for another"
+        with subprocess.Popen(shlex.split(curl), stdout=subprocess.PIPE, stderr=DEVNULL) as asked:
+            assert asked.stdout
+            first = asked.stdout.readline()
+            asked.kill()
+    finally:
+        site.terminate()
+        site.wait(10)
+    assert int(first.split()[1]) == status
+
+
+def wait_for(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert time.monotonic() < deadline, "the demo does not listen"
+            time.sleep(0.05)
+        else:
+            return
 
 
 @pytest.mark.slow

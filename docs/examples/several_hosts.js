@@ -1,0 +1,1 @@
+var updates = new WSGuard('wss://live.example.org/updates');
