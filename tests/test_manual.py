@@ -31,7 +31,7 @@ from flask_wsguard import (
     ws_protected,
 )
 from flask_wsguard.settings import Settings
-from tests.sites import User
+from tests.sites import User, make_site
 from tests.visitor import ORIGIN, Visitor
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -305,6 +305,27 @@ def test_dictconfig_hangs_the_filter_on_a_handler(
     (handler,) = log.handlers
     handler.close()
     assert (tmp_path / "requests.log").read_text() == "GET /echo?wsguard_token=[redacted]&room=1\n"
+
+
+def test_signals_log_who_from_where_and_until_when(caplog: pytest.LogCaptureFixture) -> None:
+    """The example's lines: a refusal names its user, a path cannot break a line."""
+    example = load("logs_connections.py")
+    visitor = Visitor(make_site())
+    visitor.log_in("alice")
+    with caplog.at_level(logging.INFO, example["log"].name):
+        assert visitor.open("/write", visitor.token("/write")).messages
+        visitor.preauth("/write", origin="https://evil.example")
+        visitor.connect("/room/1", None)
+        visitor.connect("/room/1", "x", cookies="")
+        Visitor(visitor.app).preauth("/no\nway")
+    assert [line for name, _, line in caplog.record_tuples if name == "sockets"] == [
+        "open '/write' user='alice' from 127.0.0.1",
+        "closed '/write' user='alice' after 0 s: not by us",
+        "origin_not_allowed '' user='alice' from 127.0.0.1",
+        "token_missing '/room/1' user='alice' from 127.0.0.1",
+        "token_invalid '/room/1' user=None from 127.0.0.1",
+        "unknown_path '/no\\nway' user=None from 127.0.0.1",
+    ]
 
 
 def test_pywsgi_writes_to_the_logger_that_init_app_cleans(
