@@ -16,6 +16,8 @@ exclude_patterns = ["examples/**", "ext/**", "images/**"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 autodoc_typehints = "signature"
+autodoc_mock_imports = ["prometheus_client", "websocket"]  # extras: nothing is called
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 
 html_theme = "furo"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -275,6 +276,19 @@ def test_python_page_has_every_public_name(name: str) -> None:
         return
     text = PAGES["python.md"] + (flask_wsguard.signals.__doc__ or "")
     assert re.search(rf"\b{name}\b", text)
+
+
+@pytest.mark.parametrize(
+    "name", ["testing", "client", "redaction", "ops.logs", "ops.gunicorn", "ops.metrics"]
+)
+def test_python_page_has_the_other_public_modules(name: str) -> None:
+    """Each under its own heading, with every name that it exports."""
+    module = importlib.import_module(f"flask_wsguard.{name}")
+    section = PAGES["python.md"].partition(f"## `flask_wsguard.{name}`\n")[2].partition("\n## ")[0]
+    assert section
+    if f".. automodule:: {module.__name__}\n   :members:" not in section:
+        exported = getattr(module, "__all__", [])
+        assert [one for one in exported if not re.search(rf":: {one}\b", section)] == []
 
 
 # Sources.
