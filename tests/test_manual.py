@@ -24,6 +24,7 @@ from flask_login import LoginManager, login_user
 from flask_sock import Sock
 
 from flask_wsguard import (
+    ConfigError,
     Refusal,
     WSGuard,
     connection_opened,
@@ -274,6 +275,84 @@ def test_gunicorn_example_drains_its_workers() -> None:
     config = load("gunicorn.conf.py")
     assert callable(config["post_worker_init"])
     assert config["graceful_timeout"] > Settings().drain_seconds
+
+
+# Mobile apps.
+
+
+def origins_of_apps() -> list[str]:
+    """Return what the page says that pages packed into an app send."""
+    rows = re.findall(r"^\| .* \| (`.*`) \| .* \|$", (DOCS / "mobile.md").read_text(), re.MULTILINE)
+    return [origin for row in rows for origin in re.findall(r"`([^`]+:[^`]+|null)`", row)]
+
+
+def test_mobile_page_names_these_origins() -> None:
+    """Those that the tests below try."""
+    assert origins_of_apps() == [
+        "null",
+        "file://",
+        "capacitor://localhost",
+        "https://localhost",
+        "https://appassets.androidplatform.net",
+    ]
+
+
+@pytest.mark.parametrize("origin", origins_of_apps())
+def test_page_packed_into_an_app_opens_no_protected_socket(origin: str) -> None:
+    """Refused; what can be listed is another site, which preauth says, and opens a public one."""
+    foreign = Visitor(make_site(), origin=origin)
+    assert foreign.preauth("/echo").json["reason"] == "origin_not_allowed"
+    if not origin.startswith("https://"):
+        with pytest.raises(ConfigError):
+            make_site(WSGUARD_ALLOWED_ORIGINS=["self", origin])
+        return
+    site = make_site(WSGUARD_ALLOWED_ORIGINS=["self", origin])
+    own, listed = Visitor(site), Visitor(site, origin=origin)
+    own.log_in("alice")
+    cross = {"Sec-Fetch-Site": "cross-site"}
+    assert listed.preauth("/echo", headers=cross).json["reason"] == "cross_site_fetch"
+    token = own.token("/echo")  # were it given one: its browser sends no Strict cookie along
+    sent = own.cookie_header("session")
+    assert listed.connect("/echo", token, cookies=sent).reason is Refusal.TICKET_MISSING
+    assert listed.connect("/ticker", headers=cross).reason is None
+
+
+def request_on(page: str, number: int) -> tuple[str, str, dict[str, str], str]:
+    """Return method, target, headers and body of a request that stands on a page."""
+    block = re.findall(r"```text\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)[number]
+    head, _, body = block.partition("\n\n")
+    first, *lines = head.strip().splitlines()
+    method, target, version = first.split()
+    assert version == "HTTP/1.1"
+    return method, target, dict(line.split(": ", 1) for line in lines), body
+
+
+def test_native_clients_requests_open_a_socket_as_they_stand() -> None:
+    """With the bearer and the cookie of the ticket alone; without Origin they open nothing."""
+    app = load("with_flask_jwt_extended.py")["app"]
+    client = app.test_client(use_cookies=False)
+    base = {"base_url": ORIGIN}
+    bearer = client.post("/login/alice", **base).json["access_token"]
+    method, target, headers, body = request_on("mobile.md", 0)
+    headers["Authorization"] = headers["Authorization"].replace("<the login's>", bearer)
+    without = {name: value for name, value in headers.items() if name != "Origin"}
+    refused = client.open(target, method=method, headers=without, data=body, **base)
+    assert refused.json["reason"] == "origin_missing"
+    granted = client.open(target, method=method, headers=headers, data=body, **base)
+    assert granted.status_code == 200
+
+    method, target, headers, body = request_on("mobile.md", 1)
+    assert headers.pop("Cookie") == "<the cookie>"
+    assert headers.pop("Host") == "example.org"
+    assert headers.pop("Sec-WebSocket-Key").startswith("<16 random bytes")
+    path, _, query = target.replace("<token>", granted.json["token"]).partition("?")
+    opened = Visitor(app).connect(
+        path,
+        query=query,
+        headers=headers,
+        cookies=granted.headers["Set-Cookie"].partition(";")[0],
+    )
+    assert (method, body, opened.reason, opened.ticket.user_id) == ("GET", "", None, "alice")
 
 
 # Logs.
