@@ -72,8 +72,8 @@ declare class WSGuard {
 
   /**
    * Start afresh, now: after a final close, while waiting, or in place of an open connection, which is dropped
-   * without a `close` event. A `close()` that was still under way is taken back. The user stays compared: after
-   * `user_changed` only a reload (where the page carries data-subject) or a new WSGuard goes on as the new user.
+   * without a `close` event. A `close()` that was still under way is taken back. The page stays its first
+   * user's: after `user_changed` only a reload goes on as the new one.
    */
   reconnect(): void;
 }

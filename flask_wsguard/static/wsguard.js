@@ -132,7 +132,7 @@
   }
 
   // What an answer of preauth means: a grant, or the fate of this try.
-  function verdict(xhr, target, known) {
+  function verdict(xhr, target) {
     var status = xhr.status, type, body, problem, reason, passing;
     if (!status) { return fate(1006, 'network'); }
     type = xhr.getResponseHeader('Content-Type') || '';
@@ -149,28 +149,36 @@
       return fate(4401, 'login_required', problem);
     }
     if (status === 200 && isGrant(body)) {
-      return sameUser(body, target, known) ? body : fate(4401, 'user_changed');
+      return sameUser(body, target) ? body : fate(4401, 'user_changed');
     }
     return fate(status !== 403 ? 4400 : reason === 'session_ended' || reason === 'user_changed' ? 4401 : 4403,
       reason || 'bad_response', problem);
   }
 
+  // Whom each preauth address named first: all sockets of a page are one user's.
+  var users = {};
+
   // A planted session, or another tab's login, must not send this page's words as somebody else. The page's
   // own subject is a hash over its host, so that it says nothing about an answer from another one.
-  function sameUser(grant, target, known) {
-    var rendered = !target.foreign && script && script.subject;
-    return grant.subject === null || (!known || known === grant.subject) && (!rendered || rendered === grant.subject);
+  function sameUser(grant, target) {
+    var at = target.preauth;
+    users[at] = users[at] || !target.foreign && script && script.subject || grant.subject;
+    return grant.subject === null || users[at] === grant.subject;
   }
 
   // One preauth at a time per page, in the order they were asked for: forty sockets that lost one server
   // must not all knock at once. Whoever ends, in whatever way, calls the next.
-  var line = [];
+  var line = [], turn; // whose turn it is, or the timer that will call one
 
-  function preauth(target, options, known, done) {
+  function next() {
+    turn = line.shift();
+    if (turn) { turn(); }
+  }
+
+  function preauth(target, options, done) {
     var xhr, timer, over;
 
-    function stop() {
-      var place = line.indexOf(ask);
+    function end() {
       over = true;
       door.clearTimeout(timer);
       if (xhr) {
@@ -178,14 +186,13 @@
         xhr.abort();
         xhr = null;
       }
-      if (place >= 0) { line.splice(place, 1); }
-      if (place === 0 && line.length) { line[0](); }
     }
 
     function finish(answer) {
       var stopped;
       job.stop = function () { stopped = true; }; // the next one's headers() may close this very socket
-      stop();
+      end();
+      next();
       if (!stopped) { done(answer); }
     }
 
@@ -210,7 +217,7 @@
         if (csrf) { xhr.setRequestHeader(options.csrfHeader, csrf); }
         for (name in headers) { xhr.setRequestHeader(name, headers[name]); }
         xhr.onreadystatechange = function () {
-          if (xhr.readyState === 4) { finish(verdict(xhr, target, known)); }
+          if (xhr.readyState === 4) { finish(verdict(xhr, target)); }
         };
         after(options.timeout, fate(1006, 'timeout'));
         xhr.send(JSON.stringify({ path: target.path }));
@@ -221,9 +228,15 @@
     }
 
     var job = {
-      stop: stop,
+      // Whoever stops one may stop the whole line, and each would ask only to be cut off: the next waits for that.
+      stop: function () {
+        end();
+        line = line.filter(function (other) { return other !== ask; });
+        if (turn === ask) { turn = line.length && door.setTimeout(next, 0); }
+      },
       start: function () {
-        if (!over && line.push(ask) === 1) { ask(); }
+        line.push(ask);
+        if (!turn) { next(); }
       }
     };
     return job;
@@ -239,7 +252,7 @@
   function WSGuard(url, protocols, options) {
     var self = this, listeners = [], queue = [], bytes = 0, binaryType = 'blob', protocol = '';
     var state = 'closed', job, raw, timer; // the request, the socket and the one timer of this state
-    var attempts, spare, openedAt, notBefore, after, subject, asked, target;
+    var attempts, spare, openedAt, notBefore, after, asked, target;
 
     if (protocols && typeof protocols === 'object' && !Array.isArray(protocols)) {
       options = protocols;
@@ -292,10 +305,9 @@
       });
     }
 
-    // Entering a state ends whatever the one before had running, so that nothing outlives its state. State
-    // and job change first: the stopped job calls the next in line, and with it code of the page.
+    // Entering a state ends whatever the one before had running, so that nothing outlives its state.
     function enter(next, work, why) {
-      var last = job;
+      if (job) { job.stop(); }
       state = next;
       job = work;
       door.clearTimeout(timer);
@@ -304,14 +316,11 @@
         raw = null;
       }
       if (options.debug && door.console) { door.console.log('WSGuard: ' + target.path, next, why || ''); }
-      if (last) { last.stop(); }
     }
 
     function connect() {
-      var ask = preauth(target, options, subject, function (answer) {
-        if (answer.code) { return dropped(answer); }
-        subject = answer.subject || subject;
-        handshake(answer);
+      var ask = preauth(target, options, function (answer) {
+        if (answer.code) { dropped(answer); } else { handshake(answer); }
       });
       enter('preauth', ask);
       ask.start();
@@ -479,7 +488,7 @@
     if (!door.Promise) { throw new Error('WSGuard.url needs Promise'); }
     return new door.Promise(function (resolve, reject) {
       var all = settings(options), target = aim(url, all);
-      preauth(target, all, null, function (answer) {
+      preauth(target, all, function (answer) {
         var error;
         if (!answer.code) { return resolve(withToken(target.url, answer)); }
         error = new Error('WSGuard: ' + answer.reason);

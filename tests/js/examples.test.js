@@ -73,3 +73,15 @@ test('several_hosts.js asks preauth on the host of the socket, with credentials'
   b.xhr.grant();
   assert.equal(b.socket.url, 'wss://live.example.org/updates?wsguard_token=TOK');
 });
+
+test('user_changed.js loads the page anew for the new user, and for no other reason', () => {
+  const b = browser(), location = { loads: 0, reload() { this.loads += 1; } };
+  const connect = new Function('WSGuard', 'location', read('user_changed.js') + '; return connect;')(b.WSGuard, location);
+  const ws = connect();
+  b.xhr.answer(401, '');
+  assert.equal(location.loads, 0);
+  ws.reconnect();
+  b.xhr.grant(); b.socket.accept(); b.socket.drop(1006); b.clock.tick(1000);
+  b.xhr.grant('T', 'mallory');
+  assert.equal(location.loads, 1);
+});

@@ -24,6 +24,7 @@ for (const name in ENDS) {
   test('a preauth that ' + name + ' lets the next one go', () => {
     const b = browser({ subject: 'alice' }), ws = b.guard('/first'), second = b.guard('/second');
     ENDS[name](b, ws);
+    b.clock.tick(0);
     assert.equal(b.xhrs.length, 2);
     assert.equal(JSON.parse(b.xhr.body).path, '/second');
     b.refuseSockets = null;
@@ -37,6 +38,43 @@ test('one closed in the middle of the line is passed over', () => {
   middle.close();
   assert.equal(b.xhrs.length, 1);
   b.xhr.grant();
+  assert.equal(JSON.parse(b.xhr.body).path, '/c');
+});
+
+// Each once sent every preauth of the line, one after the other, to cut it off at once.
+const WHOLE_LINE = {
+  'pagehide into the cache'(b) { b.window.fire('pagehide', { persisted: true }); return 0; },
+  'close() of all in order'(b, all) { all.forEach((ws) => ws.close()); return 0; },
+  'reconnect() of all in order'(b, all) { all.forEach((ws) => ws.reconnect()); return 10; },
+};
+for (const name in WHOLE_LINE) {
+  test(name + ' asks for none that it is about to stop', () => {
+    const b = browser(), all = [];
+    for (let i = 0; i < 10; i++) { all.push(b.guard('/s' + i)); }
+    const left = WHOLE_LINE[name](b, all);
+    assert.deepEqual(b.xhrs.map((x) => [x.sent, x.aborted]), [[true, true]]);
+    b.clock.tick(0);
+    while (b.sockets.length < left) { b.xhr.grant(); }
+    assert.deepEqual([b.xhrs.length, b.clock.alive], [1 + left, left]); // the handshakes' own timers
+  });
+}
+
+test('one made while the next is about to be called does not jump the line', () => {
+  const b = browser(), first = b.guard('/first');
+  b.guard('/second');
+  first.close();
+  b.guard('/third');
+  b.clock.tick(0);
+  assert.deepEqual(b.xhrs.map((x) => JSON.parse(x.body).path), ['/first', '/second']);
+  b.xhr.grant();
+  assert.equal(JSON.parse(b.xhr.body).path, '/third');
+});
+
+test('a line that emptied while the next was about to be called is open to whoever comes', () => {
+  const b = browser(), all = [b.guard('/a'), b.guard('/b')];
+  all.forEach((ws) => ws.close());
+  b.clock.tick(0);
+  b.guard('/c');
   assert.equal(JSON.parse(b.xhr.body).path, '/c');
 });
 
@@ -90,6 +128,7 @@ test('headers() of the next in line that closes the one before it, just reconnec
   const b = browser(), first = b.guard('/first');
   b.guard('/second', { headers() { first.close(); return {}; } });
   first.reconnect();
+  b.clock.tick(0);
   b.xhr.grant();
   assert.deepEqual([closing(first)[0], b.sockets.length, first.readyState], [1000, 1, 3]);
   assert.equal(b.xhrs.filter((x) => x.sent && JSON.parse(x.body).path === '/first').length, 1);

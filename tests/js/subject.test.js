@@ -88,3 +88,44 @@ test('the page\'s subject says nothing about another host, whose hash is another
   b.xhr.grant('T', 'mallory');
   assert.deepEqual(closing(ws), CHANGED);
 });
+
+test('a second socket is compared with whom the first learned, and its queue never leaves as another', () => {
+  const b = browser({ scripts: [] });
+  b.opened('/a');
+  const second = b.guard('/b');
+  second.send('as alice');
+  b.xhr.grant('T', 'mallory');
+  assert.deepEqual([closing(second), b.sockets.length, b.clock.alive], [CHANGED, 1, 0]);
+  const third = b.guard('/c');
+  b.xhr.grant('T', 'alice'); b.socket.accept();
+  assert.equal(third.readyState, 1);
+});
+
+test('a socket that outlived a login as somebody else is compared with what its neighbour learned', () => {
+  const b = browser(), first = b.guard('/a'), second = b.guard('/b');
+  b.xhr.answer(401, ''); // nobody yet: that names no user
+  first.reconnect();
+  b.xhr.grant(); b.socket.accept();
+  b.xhr.grant('T', 'mallory');
+  assert.deepEqual([second.readyState, closing(first)], [1, CHANGED]);
+});
+
+test('each preauth address has users of its own', () => {
+  const b = browser();
+  b.opened('/a');
+  const other = b.guard('/b', { preauth: '/other/preauth' });
+  b.xhr.grant('T', 'alice-over-there'); b.socket.accept();
+  assert.equal(other.readyState, 1);
+});
+
+test('WSGuard.url stands under the same comparison, and what it learned counts for sockets', async () => {
+  const b = browser(), url = b.WSGuard.url('/a');
+  b.xhr.grant();
+  await url;
+  const ws = b.guard('/b');
+  b.xhr.grant('T', 'mallory');
+  assert.deepEqual(closing(ws), CHANGED);
+  const refused = b.WSGuard.url('/a');
+  b.xhr.grant('T', 'mallory');
+  await assert.rejects(refused, { code: 4401, reason: 'user_changed' });
+});
