@@ -29,7 +29,7 @@
     word.textContent = sentence;
     wait.textContent = '';
     link.hidden = true;
-    drop.disabled = kind !== 'open';
+    drop.setAttribute('aria-disabled', kind === 'open' ? 'false' : 'true'); // it keeps the focus of who pressed it
   }
 
   // Beside the status, not in it: a screen reader need not hear every second.
@@ -97,7 +97,9 @@
     text.value = '';
   });
 
-  drop.addEventListener('click', function () { socket.send('drop'); });
+  drop.addEventListener('click', function () {
+    if (socket.readyState === WSGuard.OPEN) { socket.send('drop'); }
+  });
 
   reconnect.addEventListener('click', function () {
     show('connecting', 'Connecting\u2026');

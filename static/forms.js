@@ -21,12 +21,14 @@
   function send(event) {
     var form = event.currentTarget, button = form.querySelector('button'), xhr = new XMLHttpRequest();
     event.preventDefault();
-    button.disabled = true;
+    // A button that was really disabled would lose the focus of whoever pressed it.
+    if (button.getAttribute('aria-disabled') === 'true') { return; }
+    button.setAttribute('aria-disabled', 'true');
     xhr.open('POST', form.action, true);
     xhr.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
     xhr.onreadystatechange = function () {
       if (xhr.readyState !== 4) { return; }
-      button.disabled = false;
+      button.setAttribute('aria-disabled', 'false');
       if (xhr.status === 200) {
         note.textContent = form.getAttribute('data-done');
         if (button.name) { turn(button); }

@@ -52,9 +52,13 @@ Each on a page under `script-src 'self'; connect-src 'self'`, but for the listed
 _OLD = """
 ## Old engines
 
-The demo's flow over ws: log in, connect, send, receive. **Real Internet Explorer 11 was not run.**
-PhantomJS is a WebKit that knows ES5 only. HtmlUnit emulates IE 11; its sockets send no `Origin`, so
-the test server adds the one that IE 11 sends.
+The demo's whole flow over ws, by its own buttons: log in, connect, send, receive, drop, reconnect,
+lose a scope (`scope_missing`), get it back, end the session (`login_required`).
+**Real Internet Explorer 11 was not run.** PhantomJS is a WebKit that knows ES5 only; with the token
+as a subprotocol it connects twice, on a page of the suite. HtmlUnit emulates IE 11: it logs in with
+JavaScript off, because it may hang where it leaves a page with open sockets, its sockets send no
+`Origin`, so the test server adds the one that IE 11 sends, and none is closed inside `onmessage`,
+where it hangs too.
 
 """
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
+from tests.browser.flow import FLOW
+
 PATIENCE = 60
-FLOW = Path(__file__).parent / "pages" / "flow.js"
 
 
 def create_demo() -> Any:
@@ -40,15 +40,27 @@ def main(jar: str, url: str) -> None:
     jpype.java.lang.System.setProperty(*property_)
     html = jpype.JPackage("com").gargoylesoftware.htmlunit
     client = html.WebClient(html.BrowserVersion.INTERNET_EXPLORER)
+    client.setJavaScriptErrorListener(_complain(jpype))
     _log_in(client, url)
     told, end = "", time.monotonic() + PATIENCE
     while not told and time.monotonic() < end:
         client.waitForBackgroundJavaScript(50)
         page = client.getCurrentWindow().getEnclosedPage()
-        told = page.executeJavaScript(f"{FLOW.read_text()}\nstep()").getJavaScriptResult()
+        told = page.executeJavaScript(f"{FLOW}\nstep()").getJavaScriptResult()
     print("OUT", told or "{}", flush=True)
     # Threads of the JVM would keep the process alive.
     os._exit(0)
+
+
+def _complain(jpype: Any) -> Any:
+    """Return what prints each fault of a page's scripts, in whatever thread they run."""
+
+    def tell(*fault: Any) -> None:
+        print("PAGE", " ".join(str(part) for part in fault[1:]), flush=True)
+
+    kinds = ("scriptException", "timeoutError", "malformedScriptURL", "loadScriptError")
+    listener = "com.gargoylesoftware.htmlunit.javascript.JavaScriptErrorListener"
+    return jpype.JProxy(listener, dict=dict.fromkeys(kinds, tell))
 
 
 def _log_in(client: Any, url: str) -> None:

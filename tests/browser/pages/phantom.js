@@ -4,7 +4,7 @@ var flow = fs.read(fs.absolute(system.args[0]).replace(/[^\/]*$/, 'flow.js'));
 
 page.onError = function (message) { console.log('PAGE ' + message); };
 page.open(system.args[1], function () {
-  var patience = 200;
+  var patience = 600;
   var timer = setInterval(function () {
     var told = page.evaluateJavaScript('function () {' + flow + ' return step(); }');
     if (told || !patience--) {
