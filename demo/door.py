@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from flask import Flask, request, session
 from simple_websocket import ConnectionClosed, Server  # type: ignore[import-untyped]
 from werkzeug.wrappers import Response
 
+from flask_wsguard import facts
 from flask_wsguard.core import handshake as rules
-from flask_wsguard.core.case import Expected, Handshake, Protected, Session
+from flask_wsguard.core.case import Protected
 from flask_wsguard.core.handshake import CHECKS, Accepted, Check, judge
-from flask_wsguard.core.origins import Origin, OriginPolicy
 from flask_wsguard.core.refusals import Refused
-from flask_wsguard.core.source import Source, SourceRules
-from flask_wsguard.core.tickets import Keys
+from flask_wsguard.gate import whose_session
 
 from .people import Person
 from .room import Room
@@ -48,20 +48,13 @@ class Door:
     ) -> None:
         self._site, self._people, self._room, self._witness = site, people, room, witness
         self._inner: WSGI = site.wsgi_app
-        self._expected = Expected(
-            SourceRules(OriginPolicy(("self",))), Keys([str(site.secret_key)]), "wsguard", 5
-        )
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Serve the lab's path to this machine, everything else to the site."""
+        """Serve the lab's path, everything else is the site's. Asked by this machine alone."""
         if environ.get("PATH_INFO") != PATH:
             return self._inner(environ, start_response)
         with self._site.request_context(environ):
-            own = Origin.of_request("http", request.host)
-            here = request.remote_addr in {"127.0.0.1", "::1"}
-            if own is None or not own.is_loopback or not here:
-                return Response("The lab is for localhost.\n", 403)(environ, start_response)
-            verdict = self._judge(own, set(request.args.get("without", "").split(",")))
+            verdict = self._judge(environ, set(request.args.get("without", "").split(",")))
             if isinstance(verdict, Refused):
                 self._witness.note(verdict.reason)
                 return Response("Refused.\n", 403)(environ, start_response)
@@ -69,44 +62,43 @@ class Door:
             self._talk(environ, verdict)
         return []
 
-    def _judge(self, own: Origin, left_out: set[str]) -> Accepted | Refused:
+    def _judge(self, environ: dict[str, Any], left_out: set[str]) -> Accepted | Refused:
         """Judge the request as a handshake for /chat, by a shorter tuple of checks."""
         if left_out == {"all"}:
             return Accepted(None)
+        state = self._site.extensions["wsguard"]
         gone = {check for layer in left_out for check in LAYERS.get(layer, ())}
-        origin = request.headers.get("Origin")
-        facts = Handshake(
-            mark=Protected(frozenset({"chat:read"})),
-            upgrade=None,
-            source=Source(
-                own=own,
-                origin=origin,
-                page=Origin.parse(origin) if origin else None,
-                fetch_site=request.headers.get("Sec-Fetch-Site"),
-                fetch_metadata="Sec-Fetch-Site" in request.headers,
-            ),
+        handshake = facts.handshake_of(
+            environ,
+            Protected(frozenset({"chat:read"})),
+            token_param=state.settings.token_param,
+            token_carriers=state.settings.token_carriers,
             path="/chat",
-            tokens=tuple(request.args.getlist("wsguard_token")),
-            cookies=request.headers.get("Cookie", ""),
-            session=lambda: Session(session.get("_user_id"), session.get("_wsguard")),
+            upgrade=False,
+            session=partial(whose_session, state),
         )
         checks = tuple(check for check in CHECKS if check not in gone)
-        now = self._site.extensions["wsguard"].now()
-        return judge(facts, expected=self._expected, now=now, checks=checks)
+        return judge(handshake, expected=state.expected, now=state.now(), checks=checks)
 
     def _talk(self, environ: dict[str, Any], accepted: Accepted) -> None:
         """Be the chat for whomever the ticket names, or without one the session."""
         user_id = accepted.ticket.user_id if accepted.ticket else session.get("_user_id")
         person = self._people.get(user_id or "")
-        name = person.name if person else "Nobody"
         ws = Server.accept(environ)
         with suppress(ConnectionClosed, OSError):
-            line = f"{name}\u2019s private line: call me at 5 pm."
-            ws.send(json.dumps({"name": name, "line": line}))
-            words = ws.receive(timeout=10)
-            if person and isinstance(words, str):
-                self._room.say(person.id, name, words)
-            ws.close()
+            if person is None:
+                ws.close(4401, "nobody is logged in")
+            else:
+                self._serve(ws, person)
         if ws.mode == "gunicorn":
             # Its way to hear that the socket is ours: there is no HTTP answer.
             raise StopIteration
+
+    def _serve(self, ws: Any, person: Person) -> None:
+        """Tell a person's secret, and say to all what comes back."""
+        line = f"{person.name}\u2019s private line: call me at 5 pm."
+        ws.send(json.dumps({"name": person.name, "line": line}))
+        words = ws.receive(timeout=10)
+        if isinstance(words, str):
+            self._room.say(person.id, person.name, words)
+        ws.close()

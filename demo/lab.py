@@ -10,11 +10,13 @@ import logging
 import os
 from typing import Any
 
-from flask import Flask, jsonify, render_template, request
+from flask import request
+from werkzeug.wrappers import Response
 
-from .door import LAYERS, PATH, Door
-from .raw import knock as raw_knock
-from .site import ROOT, create_app
+from .door import Door
+from .evil import make_evil
+from .local import OWN, local_origin
+from .site import create_app
 from .witness import Witness
 
 _log = logging.getLogger("demo")
@@ -28,45 +30,19 @@ def create_lab() -> Any:
     witness = Witness(site)
     evil = make_evil(witness)
     site.wsgi_app = Door(site, people, room, witness)  # type: ignore[method-assign]
-    site.jinja_env.globals["evil_port"] = evil_port
+
+    @site.context_processor
+    def link() -> dict[str, str]:
+        own = request.environ[OWN]
+        return {"evil_page": f"http://{own.host}:{evil_port}/?port={own.port}"}
+
     _log.warning("THE ATTACK LAB IS ON: /lab/chat is unguarded on purpose. For localhost only.")
 
     def serve(environ: dict[str, Any], start_response: Any) -> Any:
+        if (own := local_origin(environ)) is None:
+            return Response("The lab is for localhost.\n", 403)(environ, start_response)
+        environ[OWN] = own
         app = evil if environ["SERVER_PORT"] == evil_port else site
         return app(environ, start_response)
 
     return serve
-
-
-def make_evil(witness: Witness) -> Flask:
-    """Return the attacker's site. What it overhears is shown to teach, never to help."""
-    evil = Flask("evil", root_path=str(ROOT))
-
-    @evil.get("/")
-    def index() -> str:
-        port = request.args.get("port", os.environ.get("PORT", "5000"))
-        host = request.host.partition(":")[0]
-        return render_template("evil.html", victim=f"{host}:{port if port.isdecimal() else 5000}")
-
-    @evil.get("/reason/<attempt>")
-    def reason(attempt: str) -> Any:
-        return jsonify(reason=witness.reason(attempt))
-
-    @evil.post("/leak")
-    def leak() -> Any:
-        leaked = witness.leak()
-        return jsonify(token=leaked.token if leaked else None)
-
-    @evil.post("/raw/<layer>")
-    def raw(layer: str) -> Any:
-        """Attack without a browser: with a forged ticket, or with the real one and no session."""
-        if layer not in {"ticket", "session"} or not (leaked := witness.leak()):
-            return jsonify(leaked=False)
-        ticket = leaked.ticket if layer == "session" else leaked.forged("alice")
-        without = request.args.get("without", "")
-        query = f"{PATH}?without={without if without in LAYERS else ''}&attempt={layer}"
-        port = int(os.environ.get("PORT", "5000"))
-        heard = raw_knock(port, query, leaked, ticket)
-        return jsonify(leaked=True, line=heard.get("line"), reason=witness.reason(layer))
-
-    return evil

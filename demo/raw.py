@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask_wsguard.core.tickets import Keys, Ticket, read_token
@@ -14,38 +14,42 @@ _TIMEOUT = 5
 
 @dataclass(frozen=True)
 class Leak:
-    """What a log gave away of one handshake: the token in its URL, and its ticket cookie."""
+    """What is known of one handshake: the host it went to, its token, its cookies."""
 
+    host: str
     token: str
-    ticket: str
+    cookies: dict[str, str]
 
-    @property
-    def cookie(self) -> str:
-        """Return the cookie's name."""
-        return f"wsguard-{self.token.split('.')[1]}"
+    def forged(self, person_id: str) -> Leak:
+        """Return the token with a ticket that fits it, signed with a key of the attacker's own.
 
-    def forged(self, person_id: str) -> str:
-        """Return a ticket that fits the token, signed with a key of the attacker's own."""
-        if (token := read_token(self.token)) is None:
-            return ""
-        times = {"issued_at": token.issued_at, "expires_at": token.expires_at}
+        The token must be one that the site gave.
+        """
+        token = read_token(self.token)
+        if token is None:
+            raise ValueError("not a token")
         ticket = Ticket(
             id=token.sub,
             user_id=person_id,
             scopes=frozenset({"chat:read", "chat:write"}),
             binding=token.binding,
             session="",
-            **times,
+            issued_at=token.issued_at,
+            expires_at=token.expires_at,
         )
-        return Keys(["the attacker's own key"]).mint_ticket(ticket)
+        text = Keys(["the attacker's own key"]).mint_ticket(ticket)
+        return replace(self, cookies={f"wsguard-{token.sub}": text})
 
 
-def knock(port: int, path: str, leak: Leak, ticket: str) -> dict[str, Any]:
-    """Send a handshake with everything right but the ticket; return what was heard, if anything."""
-    host = f"localhost:{port}"
+def knock(port: int, path: str, leak: Leak) -> dict[str, Any]:
+    """Send a handshake with what leaked, everything else right; return what was heard, if anything.
+
+    The token is bound to the host that it was given for, whatever address that has.
+    """
+    cookies = "; ".join(f"{name}={value}" for name, value in leak.cookies.items())
     head = (
-        f"GET {path}&wsguard_token={leak.token} HTTP/1.1\r\nHost: {host}\r\n"
-        f"Origin: http://{host}\r\nCookie: {leak.cookie}={ticket}\r\n"
+        f"GET {path}&wsguard_token={leak.token} HTTP/1.1\r\nHost: {leak.host}\r\n"
+        f"Origin: http://{leak.host}\r\nCookie: {cookies}\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )

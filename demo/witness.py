@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from threading import Condition
 from typing import Any
 
 from flask import Flask, request
 
-from flask_wsguard import Refusal, current_ticket, handshake_accepted, handshake_refused
+from flask_wsguard import Refusal, handshake_accepted, handshake_refused
 
+from .local import OWN
 from .raw import Leak
 
 _KEPT = 100
-_FRESH = 10
-"""Seconds: a third of a token's life."""
 
 
 class Witness:
@@ -23,7 +21,7 @@ class Witness:
 
     def __init__(self, site: Flask) -> None:
         self._reasons: OrderedDict[str, str] = OrderedDict()
-        self._last: tuple[float, Leak | None] = 0.0, None
+        self._leaks: dict[str, Leak] = {}
         self._leaked = Condition()
         handshake_refused.connect(self._hear, site)
         handshake_accepted.connect(self._hear, site)
@@ -32,14 +30,17 @@ class Witness:
         """Return why a handshake was refused, ``accepted``, or None for one nobody has seen."""
         return self._reasons.get(attempt)
 
-    def leak(self, seconds: float = 8) -> Leak | None:
-        """Wait for the chat to connect, and return what a log has of that; None where it did not.
+    def leak(self, host: str, seconds: float = 8) -> Leak | None:
+        """Wait for the chat to connect at a host; return what a log has of that, None if nothing.
 
         The token stands in the URL, which an access log keeps; the cookie in a log of headers.
+        Another host has other cookies, hence another user.
         """
         with self._leaked:
-            self._leaked.wait_for(self._fresh, seconds)
-            return self._fresh()
+            before = self._leaks.get(host)
+            self._leaked.wait_for(lambda: self._leaks.get(host) is not before, seconds)
+            leak = self._leaks.get(host)
+            return None if leak is before else leak
 
     def note(self, reason: Refusal | None) -> None:
         """Remember the verdict on the current request."""
@@ -48,15 +49,11 @@ class Witness:
             while len(self._reasons) > _KEPT:
                 self._reasons.popitem(last=False)
 
-    def _fresh(self) -> Leak | None:
-        at, leak = self._last
-        return leak if time.monotonic() - at < _FRESH else None
-
     def _hear(self, _: Flask, reason: Refusal | None = None, **__: Any) -> None:
         self.note(reason)
         if reason is None and request.path == "/chat":
-            name = f"wsguard-{current_ticket.id}"
+            own, token = request.environ[OWN], request.args["wsguard_token"]
+            name = f"wsguard-{token.split('.')[1]}"
             with self._leaked:
-                leak = Leak(request.args["wsguard_token"], request.cookies[name])
-                self._last = time.monotonic(), leak
+                self._leaks[own.host] = Leak(own.netloc, token, {name: request.cookies[name]})
                 self._leaked.notify_all()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,15 +27,23 @@ class Demo:
 
 
 @contextmanager
-def running(folder: Path, app: str = "demo.lab:create_lab()") -> Iterator[Demo]:
-    """Run the demo until the block ends."""
-    with listen() as listener, listen() as evil:
+def running(
+    folder: Path, app: str = "demo.lab:create_lab()", ports: tuple[int, int] = (0, 0)
+) -> Iterator[Demo]:
+    """Run the demo until the block ends, on these ports where they are free (0: on any)."""
+    with _listen(ports[0]) as listener, _listen(ports[1]) as evil:
         demo = Demo(listener.getsockname()[1], evil.getsockname()[1])
         binds = ["-b", f"fd://{listener.fileno()}", "-b", f"fd://{evil.fileno()}"]
         command = [sys.executable, "-m", "gunicorn", "-c", "demo/gunicorn.conf.py", *binds, app]
-        ports = {"PORT": str(demo.port), "EVIL_PORT": str(demo.evil_port)}
+        environment = {"PORT": str(demo.port), "EVIL_PORT": str(demo.evil_port)}
         log = folder / "demo.log"
-        with process(command, log, [listener, evil], **ports), Wire(demo.port) as wire:
+        with process(command, log, [listener, evil], **environment), Wire(demo.port) as wire:
             wire.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert wire.answer().status == 200, log.read_text()
             yield demo
+
+
+def _listen(port: int) -> socket.socket:
+    with suppress(OSError):
+        return socket.create_server(("127.0.0.1", port), backlog=128)
+    return listen()
