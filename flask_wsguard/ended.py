@@ -7,8 +7,9 @@ Flask's cookie sessions cannot be revoked. The record closes that window.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import OrderedDict
+
+from .locks import Lock
 
 
 class EndedSessions:
@@ -19,7 +20,7 @@ class EndedSessions:
     def __init__(self, kept_seconds: float) -> None:
         """Start with none; remember each for ``kept_seconds``."""
         self._kept = kept_seconds
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._until: OrderedDict[str, float] = OrderedDict()
 
     def add(self, digest: str, now: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from blinker import NamedSignal
 from flask import Flask, Response
 
 from .core.refusals import Refusal, Refused
+from .locks import Lock
 from .redaction import redact
 
 _log = logging.getLogger("flask_wsguard")
@@ -120,7 +120,7 @@ class RefusalLog:
 
     def __init__(self) -> None:
         """Start with nothing counted."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._said = 0
         self._since = time.monotonic()

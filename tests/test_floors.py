@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"core.source", "core.notices"},
     {"core.case"},
     {"core.handshake", "core.preauth"},
-    {"errors", "signals", "readers"},
+    {"errors", "signals", "readers", "locks"},
     {"settings"},
     {"cookies", "ended", "redaction", "servers", "sessions", "verdicts", "stores"},
     {

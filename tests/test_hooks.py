@@ -474,13 +474,6 @@ def test_drain_all_reaches_every_app_and_nothing_else() -> None:
     del other
 
 
-def test_child_of_a_fork_gets_a_lock_of_its_own() -> None:
-    """The parent's thread may have held it."""
-    before = timer.TIMER._lock
-    timer._new_lock_in_child()
-    assert timer.TIMER._lock is not before
-
-
 GTHREAD = {"gunicorn.socket": None, "wsgi.multithread": True}
 
 

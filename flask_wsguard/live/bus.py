@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ..core.notices import Notice, new_notice, read_notice, write_notice
 from ..core.tickets import Keys
 from ..ended import EndedSessions
+from ..locks import Lock
 from ..stores.watched import WatchedStore
 from .connection import Connection
 from .outbox import Outbox
@@ -51,7 +52,7 @@ class Bus:
         self._store = store
         self._hearing = hearing
         self._pid = 0
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._caught_up = threading.Event()
         self._known: OrderedDict[str, None] = OrderedDict()
         self._outbox = Outbox(hearing.kept)

@@ -7,15 +7,18 @@ import math
 import select
 import socket
 import struct
-import threading
 import time
 from typing import Any
 
 from ..core.tickets import Ticket
 from ..ended import digest_of
+from ..locks import Lock
 
 GRACE_SECONDS = 1.0
 """How long a peer may take to answer a close frame before its socket is cut."""
+
+# One for all: it is held for two assignments.
+_LOCK = Lock()
 
 # A send that finds no room gives up after a fifth of a second instead of never.
 _SEND_TIMEOUT = struct.pack("ll", 0, 200_000)
@@ -30,7 +33,6 @@ class Connection:
 
     __slots__ = (
         "__weakref__",
-        "_lock",
         "_raw",
         "_ws",
         "code",
@@ -74,11 +76,10 @@ class Connection:
         self.cut_at = 0.0
         self._raw = raw
         self._ws: Any = None
-        self._lock = threading.Lock()
 
     def attach(self, ws: Any) -> bool:
         """Take the handler's socket; False when it is to be closed and the handler must not run."""
-        with self._lock:
+        with _LOCK:
             self._ws = ws
             closing = self.code is not None
         if closing:
@@ -108,7 +109,7 @@ class Connection:
 
         Whoever calls this sees to it that ``cut`` follows after GRACE_SECONDS.
         """
-        with self._lock:
+        with _LOCK:
             if self.code is not None:
                 return False
             self.code, self.reason = code, reason

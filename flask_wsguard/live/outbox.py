@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
+
+from ..locks import Lock
 
 _log = logging.getLogger("flask_wsguard")
 
@@ -23,7 +24,7 @@ class Outbox:
         """Keep each notice for ``kept_seconds``: the sockets it speaks of have ended by then."""
         self._kept = kept_seconds
         self._most = most
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._waiting: deque[tuple[float, str]] = deque()
         self._lost = 0
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..locks import Lock
 from .connection import Connection
 
 
@@ -44,7 +44,7 @@ class Registry:
         """Hold at most ``max_total`` sockets (None: any number), ``per_user`` of one user."""
         self.max_total = max_total
         self.per_user = per_user
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._all: set[Connection] = set()
         self._by_user: dict[str, set[Connection]] = {}
         self._by_session: dict[str, set[Connection]] = {}

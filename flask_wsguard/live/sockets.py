@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Iterable
 from typing import Any
 
+from ..locks import Lock
 from .connection import Connection
 from .registry import Registry, Selector
 from .revalidation import Ask, Revalidation
@@ -30,7 +30,7 @@ class Sockets(Ticker):
         self.ever_held = False
         self._timed_by = 0
         self._closing: set[Connection] = set()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def take(self, connection: Connection) -> bool:
         """Take a slot for a connection before it is upgraded; False when the caps forbid it."""

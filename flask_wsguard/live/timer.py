@@ -12,6 +12,8 @@ import time
 import weakref
 from collections.abc import Callable
 
+from ..locks import Lock
+
 _log = logging.getLogger("flask_wsguard")
 
 _IDLE_SECONDS = 1.0
@@ -28,7 +30,7 @@ class Timer:
         """Start no thread yet: a process that forks must start its own."""
         self._ticks: weakref.WeakSet[Ticker] = weakref.WeakSet()
         self._pid = 0
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._wake = threading.Event()
 
     def watch(self, ticker: Ticker) -> None:
@@ -72,10 +74,4 @@ class Ticker:
         raise NotImplementedError
 
 
-def _new_lock_in_child() -> None:
-    # A fork may catch the parent's thread holding the lock.
-    TIMER._lock = threading.Lock()
-
-
 TIMER = Timer()
-os.register_at_fork(after_in_child=_new_lock_in_child)

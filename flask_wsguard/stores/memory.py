@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import OrderedDict
+
+from ..locks import Lock
 
 
 class MemoryStore:
@@ -15,7 +16,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         """Start with nothing spent."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._spent: OrderedDict[str, float] = OrderedDict()
 
     def spend(self, token_id: str, seconds: int) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from ..core.tickets import new_id
+from ..locks import Lock
 from . import Store, StoreUnavailable
 
 P = ParamSpec("P")
@@ -26,7 +26,7 @@ class WatchedStore:
     def __init__(self, store: Store) -> None:
         """Take the store for good until it fails."""
         self._store = store
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._ask_again_at = 0.0
         self.is_up = True
 

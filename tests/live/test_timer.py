@@ -85,13 +85,12 @@ def wait(ticker):
 ticker = Counting()
 TIMER.watch(ticker)
 wait(ticker)
-TIMER._lock.acquire()
-pid = os.fork()
-if not pid:
-    TIMER.watch(ticker)
-    wait(ticker)
-    os._exit(7)
-TIMER._lock.release()
+with TIMER._lock:
+    pid = os.fork()
+    if not pid:
+        TIMER.watch(ticker)
+        wait(ticker)
+        os._exit(7)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
 
