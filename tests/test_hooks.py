@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import socket
-import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -545,23 +543,3 @@ def test_scope_missing_without_a_connection_closes() -> None:
         set_verdict(context.request.environ, Observed(Refusal.TOO_MANY_CONNECTIONS))
         ws_protected(view)(ws)
     assert ws.closed == [(4403, "scope_missing")]
-
-
-def test_two_first_requests_start_one_reader(tmp_path: Path) -> None:
-    """The second waits for the lock, and then finds the reader there."""
-    app = make_site(WSGUARD_STORAGE_URI=f"sqlite:///{tmp_path}/store.db")
-    bus = app.extensions["wsguard"].bus
-    bus.listen()
-    pid, bus._pid = bus._pid, 0
-
-    class LateLock:
-        def __enter__(self) -> None:
-            bus._pid = pid
-
-        def __exit__(self, *fault: object) -> None:
-            pass
-
-    bus._lock = LateLock()
-    before = threading.active_count()
-    bus.listen()
-    assert threading.active_count() == before

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
-import threading
 import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ..core.notices import Notice, new_notice, read_notice, write_notice
 from ..core.tickets import Keys
 from ..ended import EndedSessions
-from ..locks import Lock
 from ..stores.watched import WatchedStore
 from .connection import Connection
+from .daemon import Daemon
 from .outbox import Outbox
 from .registry import Selector
 from .sockets import SIGN_IN_AGAIN, Sockets
@@ -48,30 +47,22 @@ class Bus:
     """One thread per process that reads a shared store, from the first guarded request on."""
 
     def __init__(self, store: WatchedStore, hearing: Hearing) -> None:
-        """Start no thread yet: a process that forks must start its own."""
+        """Start no thread yet."""
         self._store = store
         self._hearing = hearing
-        self._pid = 0
-        self._lock = Lock()
-        self._caught_up = threading.Event()
+        self._daemon = Daemon("wsguard-notices")
         self._known: OrderedDict[str, None] = OrderedDict()
         self._outbox = Outbox(hearing.kept)
 
     def listen(self) -> None:
         """Start the thread once per process, and let it catch up, for a second at the most."""
-        if self._pid == os.getpid() or not self._store.is_shared:
+        if self._daemon.runs or not self._store.is_shared:
             return
         self._start()
-        self._caught_up.wait(_CATCH_UP_SECONDS)
+        self._daemon.event.wait(_CATCH_UP_SECONDS)
 
     def _start(self) -> None:
-        with self._lock:
-            if self._pid != os.getpid():
-                self._caught_up = threading.Event()
-                threading.Thread(
-                    target=_run, args=[weakref.ref(self)], name="wsguard-notices", daemon=True
-                ).start()
-                self._pid = os.getpid()
+        self._daemon.start(partial(_run, weakref.ref(self)))
 
     def tell(self, **fields: str | int) -> bool:
         """Tell the other processes; whoever calls has acted here already.
@@ -146,7 +137,7 @@ class Bus:
                 self.hear(text)
             except Exception:
                 _log.exception("the reader of notices survived a fault")
-        self._caught_up.set()
+        self._daemon.event.set()
         if texts is not None and self._store.is_up:
             self._outbox.send(self._store.publish)
         return texts is not None

@@ -6,13 +6,12 @@ Nothing on it may wait: a peer that stops reading would switch everybody's logou
 from __future__ import annotations
 
 import logging
-import os
-import threading
 import time
 import weakref
 from collections.abc import Callable
 
 from ..locks import Lock
+from .daemon import Daemon
 
 _log = logging.getLogger("flask_wsguard")
 
@@ -27,22 +26,22 @@ class Timer:
     """Calls each tick about once a second, ten times where one is busy. Starts lazily."""
 
     def __init__(self) -> None:
-        """Start no thread yet: a process that forks must start its own."""
+        """Start no thread yet."""
         self._ticks: weakref.WeakSet[Ticker] = weakref.WeakSet()
-        self._pid = 0
         self._lock = Lock()
-        self._wake = threading.Event()
+        self._daemon = Daemon("wsguard-timer")
+
+    @property
+    def runs(self) -> bool:
+        """Tell whether this process has its thread, which a fork leaves behind."""
+        return self._daemon.runs
 
     def watch(self, ticker: Ticker) -> None:
         """Call this ticker from now on, as long as somebody else holds it, and soon."""
         with self._lock:
             self._ticks.add(ticker)
-            if self._pid != os.getpid():
-                self._pid = os.getpid()
-                self._wake = threading.Event()
-                # Daemonic: it must never keep a worker from exiting.
-                threading.Thread(target=self._run, name="wsguard-timer", daemon=True).start()
-        self._wake.set()
+        self._daemon.start(self._run)
+        self._daemon.event.set()
 
     def tickers(self) -> list[Ticker]:
         """Return what is being called and still alive."""
@@ -50,7 +49,7 @@ class Timer:
             return list(self._ticks)
 
     def _run(self) -> None:
-        wake = self._wake
+        wake = self._daemon.event
         busy = True
         while True:
             wake.wait(_BUSY_SECONDS if busy else _IDLE_SECONDS)

@@ -85,7 +85,7 @@ def wait(ticker):
 ticker = Counting()
 TIMER.watch(ticker)
 wait(ticker)
-with TIMER._lock:
+with TIMER._lock, TIMER._daemon._lock, TIMER._daemon.event._cond:
     pid = os.fork()
     if not pid:
         TIMER.watch(ticker)
@@ -96,7 +96,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
 def test_starts_again_after_fork_and_keeps_nobody_from_exiting() -> None:
-    """A child has a thread of its own, though its parent held the lock; both processes end."""
+    """A child has a thread of its own, though its parent held every lock; both processes end."""
     done = subprocess.run(
         [sys.executable, "-c", FORK], cwd=ROOT, capture_output=True, text=True, timeout=20
     )
