@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -28,18 +27,26 @@ class Sockets(Ticker):
         self.drain_seconds = drain_seconds
         self.revalidation: Revalidation | None = None
         self.ever_held = False
-        self._timed_by = 0
+        self._is_timed = False
         self._closing: set[Connection] = set()
         self._lock = Lock()
 
     def take(self, connection: Connection) -> bool:
-        """Take a slot for a connection before it is upgraded; False when the caps forbid it."""
+        """Take a slot for a connection before it is upgraded; False when the caps forbid it.
+
+        Raises RuntimeError where the system has no thread left for the timer: what nothing can
+        cut is not opened.
+        """
         if not self.registry.take(connection):
             return False
         self.ever_held = True
-        if self._timed_by != os.getpid():
-            self._timed_by = os.getpid()
-            TIMER.watch(self)
+        if not (self._is_timed and TIMER.runs):
+            try:
+                TIMER.watch(self)
+            except BaseException:
+                self.registry.give_back(connection)
+                raise
+            self._is_timed = True
         return True
 
     def give_back(self, connection: Connection) -> None:
@@ -51,8 +58,9 @@ class Sockets(Ticker):
     def close(self, connections: Iterable[Connection], code: int, reason: str) -> int:
         """Close sockets, each once; return how many this call closed."""
         closed = sum([self._close(connection, code, reason) for connection in connections])
-        # Once, not for each: under gevent every close lets the timer run, which looks at all.
-        TIMER.watch(self)
+        if closed:
+            # Once, not for each: under gevent every close lets the timer run, which looks at all.
+            TIMER.watch(self)
         return closed
 
     def revalidate(self, every: float, failures: int, ask: Ask) -> None:

@@ -19,7 +19,9 @@ from flask_wsguard.core.tickets import Ticket
 from flask_wsguard.live.connection import Connection
 from flask_wsguard.live.registry import Registry, Selector
 from flask_wsguard.live.sockets import Sockets, drain_all, raw_socket
-from flask_wsguard.live.timer import TIMER
+from flask_wsguard.live.timer import TIMER, Timer
+
+from .gunicorn import until
 
 UPGRADE = {
     "HTTP_HOST": "localhost",
@@ -261,6 +263,35 @@ def test_closing_many_wakes_the_timer_once(monkeypatch: pytest.MonkeyPatch) -> N
     sockets = Sockets(None, 3, 1.0)
     assert sockets.close([Connection(None, "/any") for _ in range(3)], 4401, "over") == 3
     assert woken == [sockets]
+
+
+def test_timer_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slot is given back, and the next socket finds a timer that closes it in time."""
+    monkeypatch.setattr("flask_wsguard.live.sockets.TIMER", Timer())
+    sockets, start = Sockets(None, 20, 10), threading.Thread.start
+    fails = [True]
+
+    def start_at_last(thread: threading.Thread) -> None:
+        if thread.name == "wsguard-timer" and fails.pop():
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_at_last)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        sockets.take(connection())
+    assert len(sockets.registry) == 0
+    fails.append(False)
+    aged = Connection(None, "/", max_age=0.1)
+    assert sockets.take(aged)
+    until(lambda: aged.is_closing)
+
+
+def test_closing_nothing_starts_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that serves no sockets has no thread for them, though users log out in it."""
+    timer = Timer()
+    monkeypatch.setattr("flask_wsguard.live.sockets.TIMER", timer)
+    assert Sockets(None, 20, 10).close([], 4401, "over") == 0
+    assert not timer.runs
 
 
 @pytest.mark.parametrize("seconds", [None, 10.0])
