@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from flask import current_app, has_request_context
 
 from .live.registry import Selector
@@ -13,8 +15,10 @@ def disconnect(selector: Selector, *, code: int, reason: str) -> int:
 
     Needs an app context. Raises RuntimeError in a process that serves no sockets, such as a
     command, without a store that processes share or while it is away: nothing would happen,
-    and nobody would know.
+    and nobody would know. Raises ValueError for an id that is empty or no text.
     """
+    if fault := _fault_of(selector):
+        raise ValueError(fault)
     state = state_of(current_app)
     sockets, store = state.sockets, state.store
     serves = sockets.ever_held or has_request_context()
@@ -35,3 +39,11 @@ def disconnect(selector: Selector, *, code: int, reason: str) -> int:
     if not (told or serves):
         raise RuntimeError("the store does not answer, so nobody was told: try again later")
     return closed
+
+
+def _fault_of(selector: Selector) -> str | None:
+    """Say which id names nobody: in a notice "" would stand for "any"."""
+    for name, value in asdict(selector).items():
+        if value is not None and not (isinstance(value, str) and value):
+            return f"{name} is {value!r}, which names nobody: leave it out to mean any"
+    return None

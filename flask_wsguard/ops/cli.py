@@ -33,6 +33,8 @@ def disconnect_command(
         raise click.UsageError("say whose: --user, --session, --ticket or --all")
     try:
         disconnect(selector, code=SIGN_IN_AGAIN, reason="disconnected")
+    except ValueError as fault:
+        raise click.UsageError(str(fault)) from None
     except RuntimeError as fault:
         raise click.ClickException(str(fault)) from None
     click.echo("told every process that holds such a socket to close it")

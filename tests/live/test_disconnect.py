@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from flask_wsguard import WSGuard
+from flask_wsguard.state import state_of
 from tests.sites import make_site
 from tests.wire import Browser, Wire
 
@@ -149,6 +150,16 @@ def test_without_sockets_and_with_a_store_it_tells_the_others(tmp_path: Any) -> 
     app, guard = make_guarded(WSGUARD_STORAGE_URI=f"sqlite:///{tmp_path}/store.db")
     with app.app_context():
         assert guard.disconnect(user_id="alice") == 0
+
+
+@pytest.mark.parametrize("name", ["user_id", "session", "ticket_id"])
+@pytest.mark.parametrize("value", ["", 5, False], ids=["empty", "number", "flag"])
+def test_an_id_that_names_nobody_closes_nothing(tmp_path: Any, name: str, value: Any) -> None:
+    """Least of all everybody's sockets in every other process, as no id at all would."""
+    app, guard = make_guarded(WSGUARD_STORAGE_URI=f"sqlite:///{tmp_path}/store.db")
+    with app.test_request_context("/"), pytest.raises(ValueError, match=f"{name} is {value!r},"):
+        guard.disconnect(**{name: value})
+    assert state_of(app).store.notices(0) == []
 
 
 def test_without_an_app_it_is_an_error() -> None:

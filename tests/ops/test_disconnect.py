@@ -50,3 +50,14 @@ def test_disconnect_asks_whose(words: list[str]) -> None:
     code, said = run(make_site(), "disconnect", *words)
     assert code == 2
     assert "say whose" in said
+
+
+@pytest.mark.parametrize("option", ["--user", "--session", "--ticket"])
+@pytest.mark.parametrize("others", [[], ["--user", "alice"]], ids=["alone", "beside-another"])
+def test_an_empty_option_is_a_mistake(tmp_path: Path, option: str, others: list[str]) -> None:
+    """A script whose variable is unset closes nobody's socket."""
+    app = make_site(WSGUARD_STORAGE_URI=f"sqlite:///{tmp_path}/store.db")
+    code, said = run(app, "disconnect", *others, option, "")
+    assert code == 2
+    assert "is '', which names nobody" in said
+    assert app.extensions["wsguard"].store.notices(0) == []
