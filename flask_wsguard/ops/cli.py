@@ -10,6 +10,7 @@ from ..live.registry import Selector
 from ..live.sockets import SIGN_IN_AGAIN
 from .check import check
 from .explain import explain
+from .inventory import guarded_app
 from .probe import probe
 from .routes import routes
 from .ticket import ticket
@@ -28,6 +29,7 @@ def disconnect_command(
     user_id: str | None, session: str | None, ticket_id: str | None, everybody: bool
 ) -> None:
     """Close open sockets in all processes. Needs WSGUARD_STORAGE_URI."""
+    guarded_app()
     selector = Selector(user_id, session, ticket_id)
     if everybody == (selector != Selector()):
         raise click.UsageError("say whose: --user, --session, --ticket or --all")

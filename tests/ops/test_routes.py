@@ -35,6 +35,7 @@ def test_routes_as_json() -> None:
         ["check"],
         ["explain", "https://x.example"],
         ["ticket", "--user", "a", "--path", "/"],
+        ["disconnect", "--user", "a"],
     ],
     ids=lambda words: words[0],
 )
