@@ -179,7 +179,8 @@ class WSGuard:
         ``session`` is ``current_ticket.session``. Returns how many were closed here; with a
         store that processes share, the others get a notice. Needs an app context. Raises
         RuntimeError without such a store in a process that serves no sockets, such as a command,
-        and ValueError for an id that is empty or no text.
+        and ValueError for an id that is empty or no text, a code that no server may send, and a
+        reason of more than 123 bytes.
         """
         return disconnect(Selector(user_id, session, ticket_id), code=code, reason=reason)
 

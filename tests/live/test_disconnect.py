@@ -10,6 +10,8 @@ import pytest
 from flask import Flask
 
 from flask_wsguard import WSGuard
+from flask_wsguard.core.tickets import Ticket
+from flask_wsguard.live.connection import Connection
 from flask_wsguard.state import state_of
 from tests.sites import make_site
 from tests.wire import Browser, Wire
@@ -160,6 +162,46 @@ def test_an_id_that_names_nobody_closes_nothing(tmp_path: Any, name: str, value:
     with app.test_request_context("/"), pytest.raises(ValueError, match=f"{name} is {value!r},"):
         guard.disconnect(**{name: value})
     assert state_of(app).store.notices(0) == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "fault"),
+    [
+        *(({"code": code}, f"code is {code!r}:") for code in (0, 999, 1004, 1005, 1006, 1007)),
+        *(({"code": code}, f"code is {code!r}:") for code in (1009, 1010, 1015, 2999, 5000)),
+        *(({"code": code}, f"code is {code!r}:") for code in ("4401", 4401.0, None, True)),
+        ({"reason": "x" * 124}, "reason has 124 bytes of UTF-8:"),
+        ({"reason": "\u4e16" * 42}, "reason has 126 bytes of UTF-8:"),
+        ({"reason": "\ud800"}, r"reason is '\\ud800', which is no text"),
+        ({"reason": None}, "reason is None, which is no text"),
+        ({"reason": b"bytes"}, "reason is b'bytes', which is no text"),
+    ],
+)
+def test_what_no_close_frame_may_carry(tmp_path: Any, frame: Any, fault: str) -> None:
+    """Said before anything is done, here or in another process."""
+    app, guard = make_guarded(WSGUARD_STORAGE_URI=f"sqlite:///{tmp_path}/store.db")
+    with app.test_request_context("/"), pytest.raises(ValueError, match=f"^{fault}"):
+        guard.disconnect(user_id="alice", **frame)
+    assert state_of(app).store.notices(0) == []
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1008, 1011, 1012, 1014, 3000, 4000, 4999])
+@pytest.mark.parametrize("reason", ["", "x" * 123, "\u4e16" * 41, "\U0001f600" * 30, "\0" * 123])
+def test_what_a_close_frame_may_carry_reaches_the_others(
+    tmp_path: Any, code: int, reason: str
+) -> None:
+    """However long its reason becomes in a notice."""
+    config = {"WSGUARD_STORAGE_URI": f"sqlite:///{tmp_path}/store.db"}
+    (here, guard), (there, _) = make_guarded(**config), make_guarded(**config)
+    held = Connection(Ticket("t", "alice", frozenset(), "", "s", 1, 2), "/")
+    state = state_of(there)
+    assert state.sockets.take(held)
+    with here.test_request_context("/"):
+        guard.disconnect(user_id="alice", code=code, reason=reason)
+    (notice,) = state.store.notices(0) or ()
+    state.bus.hear(notice)
+    assert (held.code, held.reason) == (code, reason)
+    state.sockets.give_back(held)
 
 
 def test_without_an_app_it_is_an_error() -> None:
