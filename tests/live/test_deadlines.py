@@ -97,10 +97,24 @@ def test_each_user_is_asked_about_once_a_round(asking: Gunicorn, visitor: Visito
 
 
 def test_loader_that_hangs_closes(asking: Gunicorn, visitor: Visitor) -> None:
-    """Two rounds without an answer close everybody: nobody stays because the site is stuck."""
+    """Two rounds without an answer about a user close his sockets; others are asked about on."""
     name = f"hang-{time.monotonic_ns()}"
     hung, bob = start(visitor().log_in("hung")), start(visitor().log_in("bob"))
     asking.turn(faulty={"hung": name})
     asking.wait_at(name)
-    assert hung.closing() == bob.closing() == (4401, "revalidation_failed")
+    assert hung.closing() == (4401, "revalidation_failed")
+    before = asking.stats["asked"]["bob"]
+    until(lambda: asking.stats["asked"]["bob"] >= before + 3)
+    assert is_open(bob)
     asking.open_gate(name)
+
+
+def test_loader_that_hangs_for_everybody_closes_all(asking: Gunicorn, visitor: Visitor) -> None:
+    """Nobody stays because the site is stuck: three rounds without any answer close them all."""
+    users = [f"user-{number}" for number in range(6)]
+    names = {user: f"hang-{user}-{time.monotonic_ns()}" for user in users}
+    wires = [start(visitor().log_in(user)) for user in users]
+    asking.turn(faulty=names)
+    assert {wire.closing() for wire in wires} == {(4401, "revalidation_failed")}
+    for name in names.values():
+        asking.open_gate(name)
