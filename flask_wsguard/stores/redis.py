@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection, Connection, parse_url
 from redis.retry import Retry
 
 from . import StoreUnavailable
 
-_TIMEOUT_SECONDS = 1.5
+_SECONDS = 1.5
+"""What one operation may take, with a new connection and all of its round trips."""
+
+# The monotonic time by which the operation under way must have its answer.
+_deadline: ContextVar[float] = ContextVar("deadline", default=0.0)
 
 
 class RedisStore:
@@ -30,25 +36,28 @@ class RedisStore:
         self._kept = kept_seconds
         self._where = masked(uri)
         self._last = self._oldest()
-        self._client = _client(uri, _TIMEOUT_SECONDS)
-        self._reader = _client(uri, 2 * _TIMEOUT_SECONDS)
+        self._client = _client(uri)
+        self._reader = _client(uri)
 
     def spend(self, token_id: str, seconds: int) -> bool:
         """Remember a token for ``seconds``; True exactly once."""
         key = f"{self._prefix}spent:{token_id}"
-        return bool(self._ask(self._client.set, key, "1", nx=True, ex=seconds))
+        return bool(self._ask(_SECONDS, self._client.set, key, "1", nx=True, ex=seconds))
 
     def publish(self, notice: str) -> None:
         """Pass a notice on to every process, whatever its machine."""
         key = f"{self._prefix}notices"
-        self._ask(self._client.xadd, key, {"n": notice}, minid=self._oldest(), approximate=False)
-        self._ask(self._client.expire, key, int(self._kept) + 60)
+        with self._client.pipeline(transaction=False) as both:
+            both.xadd(key, {"n": notice}, minid=self._oldest(), approximate=False)
+            both.expire(key, int(self._kept) + 60)
+            self._ask(_SECONDS, both.execute)
 
     def notices(self, wait: float) -> list[str]:
         """Return what came since the last call; the server wakes us when one comes."""
-        block = max(1, int(min(wait, _TIMEOUT_SECONDS) * 1000))
+        wait = min(wait, _SECONDS)
+        block = max(1, int(wait * 1000))
         key = f"{self._prefix}notices"
-        answer: Any = self._ask(self._reader.xread, {key: self._last}, block=block)
+        answer = self._ask(wait + _SECONDS, self._reader.xread, {key: self._last}, block=block)
         texts = []
         for _, entries in answer or []:
             for entry_id, fields in entries:
@@ -60,7 +69,8 @@ class RedisStore:
         """Return the id that a notice of the longest life of a socket ago would have."""
         return str(int((time.time() - self._kept) * 1000))
 
-    def _ask(self, command: Any, *args: Any, **kwargs: Any) -> Any:
+    def _ask(self, seconds: float, command: Any, *args: Any, **kwargs: Any) -> Any:
+        _deadline.set(time.monotonic() + seconds)
         try:
             return command(*args, **kwargs)
         except redis.RedisError as fault:
@@ -74,12 +84,41 @@ def masked(uri: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
-def _client(uri: str, timeout: float) -> redis.Redis:
-    client: redis.Redis = redis.Redis.from_url(
-        uri,
-        socket_timeout=timeout,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
-        # One try: whoever waits here holds a handshake.
-        retry=Retry(NoBackoff(), 0),
-    )
+class _InTime(AbstractConnection):
+    """Mixed into redis-py's connections: each step may take what is left of the operation's time.
+
+    redis-py's own limits are for each round trip, of which a new connection makes several.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # Two round trips to tell the server this library's name and version; None tells nothing.
+        self.lib_name = self.lib_version = self.driver_info = None
+
+    @property
+    def socket_timeout(self) -> float:
+        """Return the seconds that are left; never none, which would mean not to wait at all."""
+        return max(0.001, _deadline.get() - time.monotonic())
+
+    @socket_timeout.setter
+    def socket_timeout(self, seconds: object) -> None:
+        """Take no other."""
+
+    socket_connect_timeout = socket_timeout
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        if self._sock:
+            self._sock.settimeout(self.socket_timeout)
+        return super().read_response(*args, **kwargs)
+
+
+def _client(uri: str) -> redis.Redis:
+    options = parse_url(uri)  # type: ignore[no-untyped-call]
+    kind = options.pop("connection_class", Connection)
+    # One try, and no round trip to agree on a newer protocol: whoever waits holds a handshake.
+    options |= {"retry": Retry(NoBackoff(), 0), "protocol": 2}
+    in_time = type(kind.__name__, (_InTime, kind), {})
+    client = redis.Redis(connection_pool=redis.ConnectionPool(in_time, **options))
+    # What from_pool does, which redis-py 5.0.0 lacks.
+    client.auto_close_connection_pool = True
     return client

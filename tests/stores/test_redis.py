@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 
 import pytest
 import redis
@@ -14,6 +15,9 @@ from flask_wsguard.stores.redis import RedisStore, masked
 from flask_wsguard.stores.watched import WatchedStore
 
 from .redis_server import RedisServer
+from .slow_network import slow_network
+
+SECRET = "hunter2"
 
 
 def test_keys_as_they_stand(redis_server: RedisServer) -> None:
@@ -77,13 +81,42 @@ def tries(retry: Retry) -> int:
     return len(asked)
 
 
-def test_nobody_waits_long_or_asks_twice() -> None:
-    """One try of a second and a half; twice that for the reader, who waits for news on purpose."""
+@pytest.mark.parametrize("delay", [0.4, 0.7])
+@pytest.mark.parametrize("connected", [True, False], ids=["pooled", "new-connection"])
+def test_nobody_waits_long(own_redis: RedisServer, delay: float, connected: bool) -> None:
+    """However many round trips it takes, each of them in good time: a second and a half in all."""
+    own_redis.ask("CONFIG", "SET", "requirepass", SECRET)
+    options = "?socket_timeout=60&socket_connect_timeout=60"
+    with slow_network(own_redis.port) as network:
+        store = RedisStore(f"redis://:{SECRET}@127.0.0.1:{network.port}/1{options}", "site", 60)
+        if connected:
+            assert store.spend("warm", 30)
+        network.delay = delay
+        for use in (lambda: store.spend("token", 30), lambda: store.publish("a notice")):
+            begin = time.monotonic()
+            with suppress(StoreUnavailable):
+                use()
+            assert time.monotonic() - begin < 2.0
+
+
+def test_slow_network_is_one_round_trip_away(redis_server: RedisServer) -> None:
+    """On a connection that stands, each command costs one; a new one costs one more."""
+    with slow_network(redis_server.port) as network:
+        store = RedisStore(f"redis://127.0.0.1:{network.port}/0", "site", 60)
+        assert store.spend("warm", 30)
+        network.delay = 0.5
+        assert store.spend("token", 30)
+        store.publish("a notice")
+        store._client.connection_pool.disconnect()
+        network.delay = 0.3
+        assert store.spend("another", 30)
+
+
+def test_nobody_asks_twice() -> None:
+    """One try: whoever waits holds a handshake."""
     store = RedisStore("redis://localhost", "site", 60)
-    for client, seconds in ((store._client, 1.5), (store._reader, 3.0)):
-        told = client.connection_pool.connection_kwargs
-        assert (told["socket_timeout"], told["socket_connect_timeout"]) == (seconds, 1.5)
-        assert tries(told["retry"]) == 1
+    for client in (store._client, store._reader):
+        assert tries(client.connection_pool.connection_kwargs["retry"]) == 1
 
 
 def test_redis_that_is_not_there() -> None:
@@ -95,9 +128,6 @@ def test_redis_that_is_not_there() -> None:
         StoreUnavailable, match=rf"^redis://127\.0\.0\.1:{port}/0: ConnectionError$"
     ):
         store.spend("token", 30)
-
-
-SECRET = "hunter2"
 
 
 @pytest.mark.parametrize(
