@@ -14,7 +14,9 @@ from redis.retry import Retry
 from . import StoreUnavailable
 
 _SECONDS = 1.5
-"""What one operation may take, with a new connection and all of its round trips."""
+"""What one operation may take: its place in the queue, a new connection, all round trips."""
+_QUEUE_SECONDS = 1.0
+_MOST_CONNECTIONS = 50
 
 # The monotonic time by which the operation under way must have its answer.
 _deadline: ContextVar[float] = ContextVar("deadline", default=0.0)
@@ -118,7 +120,10 @@ def _client(uri: str) -> redis.Redis:
     # One try, and no round trip to agree on a newer protocol: whoever waits holds a handshake.
     options |= {"retry": Retry(NoBackoff(), 0), "protocol": 2}
     in_time = type(kind.__name__, (_InTime, kind), {})
-    client = redis.Redis(connection_pool=redis.ConnectionPool(in_time, **options))
+    # Who comes when all are in use waits: a crowd of honest users is no fault of the store's.
+    options |= {"max_connections": _MOST_CONNECTIONS, "timeout": _QUEUE_SECONDS}
+    pool = redis.BlockingConnectionPool(connection_class=in_time, **options)  # type: ignore[no-untyped-call]
+    client = redis.Redis(connection_pool=pool)
     # What from_pool does, which redis-py 5.0.0 lacks.
     client.auto_close_connection_pool = True
     return client

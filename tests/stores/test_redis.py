@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -110,6 +112,20 @@ def test_slow_network_is_one_round_trip_away(redis_server: RedisServer) -> None:
         store._client.connection_pool.disconnect()
         network.delay = 0.3
         assert store.spend("another", 30)
+
+
+def test_crowd_shares_the_connections(redis_server: RedisServer) -> None:
+    """Three hundred handshakes at once: each spends its token, on fifty connections at the most."""
+    store, gun = RedisStore(redis_server.uri, "site", 60), threading.Barrier(300)
+
+    def spend(number: int) -> bool:
+        gun.wait(20)
+        return store.spend(f"token {number}", 30)
+
+    with ThreadPoolExecutor(300) as pool:
+        assert all(pool.map(spend, range(300)))
+    with redis_server.client as client:
+        assert len(client.client_list()) <= 52
 
 
 def test_nobody_asks_twice() -> None:
