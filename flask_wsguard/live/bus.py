@@ -129,25 +129,39 @@ class Bus:
         while len(self._known) > _IDS_KEPT:
             self._known.popitem(last=False)
 
+    def _try_to_hear(self, text: str) -> None:
+        try:
+            self.hear(text)
+        except Exception:
+            _log.exception("the reader of notices survived a fault")
+
     def _read(self, wait: float) -> bool:
         """Act on what came; False when the store does not answer."""
-        texts = self._store.notices(wait)
-        for text in texts or ():
-            try:
-                self.hear(text)
-            except Exception:
-                _log.exception("the reader of notices survived a fault")
-        self._daemon.event.set()
+        try:
+            texts = self._store.notices(wait)
+            for text in texts or ():
+                self._try_to_hear(text)
+        finally:
+            self._daemon.event.set()
         if texts is not None and self._store.is_up:
             self._outbox.send(self._store.publish)
         return texts is not None
 
 
 def _run(listening: weakref.ref[Bus]) -> None:
-    """Read as long as somebody holds the bus: the thread of an app that is gone ends."""
-    wait = 0.0
+    """Read as long as somebody holds the bus: the thread of an app that is gone ends.
+
+    Nothing else ends it: a process whose reader has died is deaf, and nobody would know.
+    """
+    wait, faulty = 0.0, False
     while bus := listening():
-        answers = bus._read(wait)
+        try:
+            answers = bus._read(wait)
+            faulty = False
+        except Exception:
+            if not faulty:
+                _log.exception("the reader of notices failed, and tries again every second")
+            answers, faulty = False, True
         del bus
         wait = _WAIT_SECONDS
         if not answers:

@@ -11,12 +11,25 @@ from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, Connection, parse_url
 from redis.retry import Retry
 
+from ..errors import ConfigError
 from . import StoreUnavailable
 
 _SECONDS = 1.5
 """What one operation may take: its place in the queue, a new connection, all round trips."""
-_QUEUE_SECONDS = 1.0
-_MOST_CONNECTIONS = 50
+
+# Whatever the URI's own options say.
+_OURS: dict[str, Any] = {
+    # Who comes when all are in use waits: a crowd of honest users is no fault of the store's.
+    "max_connections": 50,
+    "timeout": 1.0,
+    # One try, and no round trip to agree on a newer protocol: whoever waits holds a handshake.
+    "retry": Retry(NoBackoff(), 0),
+    "protocol": 2,
+    # Bytes, of which a foreign tenant's may be no text.
+    "decode_responses": False,
+}
+
+_FAULT = "WSGUARD_STORAGE_URI has an option, or a value of one, that redis-py does not take"
 
 # The monotonic time by which the operation under way must have its answer.
 _deadline: ContextVar[float] = ContextVar("deadline", default=0.0)
@@ -115,14 +128,15 @@ class _InTime(AbstractConnection):
 
 
 def _client(uri: str) -> redis.Redis:
-    options = parse_url(uri)  # type: ignore[no-untyped-call]
-    kind = options.pop("connection_class", Connection)
-    # One try, and no round trip to agree on a newer protocol: whoever waits holds a handshake.
-    options |= {"retry": Retry(NoBackoff(), 0), "protocol": 2}
-    in_time = type(kind.__name__, (_InTime, kind), {})
-    # Who comes when all are in use waits: a crowd of honest users is no fault of the store's.
-    options |= {"max_connections": _MOST_CONNECTIONS, "timeout": _QUEUE_SECONDS}
-    pool = redis.BlockingConnectionPool(connection_class=in_time, **options)  # type: ignore[no-untyped-call]
+    try:
+        options = parse_url(uri)  # type: ignore[no-untyped-call]
+        kind = options.pop("connection_class", Connection)
+        options |= {**_OURS, "connection_class": type(kind.__name__, (_InTime, kind), {})}
+        pool = redis.BlockingConnectionPool(**options)  # type: ignore[no-untyped-call]
+        # Said at start-up, and not by the first handshake.
+        pool.connection_class(**pool.connection_kwargs)
+    except (TypeError, ValueError):
+        raise ConfigError([_FAULT]) from None
     client = redis.Redis(connection_pool=pool)
     # What from_pool does, which redis-py 5.0.0 lacks.
     client.auto_close_connection_pool = True

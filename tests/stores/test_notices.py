@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from flask_wsguard.live.connection import Connection
 from flask_wsguard.live.sockets import Sockets
 from flask_wsguard.stores import StoreUnavailable
 from flask_wsguard.stores.watched import WatchedStore
+from tests.live.gunicorn import until
 
 KEYS = Keys(["a secret of the site"])
 NOW = 1_000_000_000.0
@@ -50,10 +52,12 @@ def ticket(user: str = "alice", session: str = "S" * 22, id_: str = ID) -> Ticke
 class Process:
     """One process: its bus and its sockets."""
 
-    def __init__(self, *, close_on_logout: bool = True, leeway: float = 0.0) -> None:
+    def __init__(
+        self, store: Shared | None = None, *, close_on_logout: bool = True, leeway: float = 0.0
+    ) -> None:
         self.sockets = Sockets(None, 20, 10)
         self.ended = EndedSessions(3600)
-        self.store = Shared()
+        self.store = store or Shared()
         hearing = Hearing(
             KEYS, self.ended, self.sockets, 3600.0, leeway, close_on_logout, now=lambda: NOW
         )
@@ -260,3 +264,36 @@ def test_reader_survives_a_fault(
     assert process.bus._read(0)
     assert heard == ["one", "two"]
     assert caplog.text.count("the reader of notices survived a fault") == 2
+
+
+class Faulty(Shared):
+    """A store that raises what none should, three times; then it has one notice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults = [LookupError("a driver's")] * 3
+
+    def notices(self, wait: float) -> list[str]:
+        if self.faults:
+            raise self.faults.pop()
+        texts, self.published = self.published, []
+        time.sleep(wait)
+        return texts
+
+
+def test_reader_survives_what_no_store_should_raise(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Logged once however long it lasts; whoever waits goes on; then the notices are heard."""
+    monkeypatch.setattr("flask_wsguard.live.bus._WAIT_SECONDS", 0.01)
+    process = Process(Faulty())
+    held = process.hold(ticket())
+    process.store.published.append(signed(code=4401))
+    begin = time.monotonic()
+    process.bus.listen()
+    assert time.monotonic() - begin < 0.9
+    until(lambda: held.is_closing)
+    assert caplog.text.count("the reader of notices failed") == 1
+    assert caplog.text.count("LookupError: a driver's") == 1
+    # What was logged holds the frames of the reader, and with them the bus.
+    caplog.clear()

@@ -12,6 +12,7 @@ import pytest
 import redis
 from redis.retry import Retry
 
+from flask_wsguard import ConfigError
 from flask_wsguard.stores import StoreUnavailable
 from flask_wsguard.stores.redis import RedisStore, masked
 from flask_wsguard.stores.watched import WatchedStore
@@ -133,6 +134,29 @@ def test_nobody_asks_twice() -> None:
     store = RedisStore("redis://localhost", "site", 60)
     for client in (store._client, store._reader):
         assert tries(client.connection_pool.connection_kwargs["retry"]) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["protocol=3", "decode_responses=True", "max_connections=1", "timeout=0", "retry_on_timeout=1"],
+)
+def test_options_of_the_uri_that_are_ours(redis_server: RedisServer, options: str) -> None:
+    """What would make the reader deaf, or a handshake wait, is not the URI's to say."""
+    store = RedisStore(f"{redis_server.tcp_uri}?{options}", "site", 60)
+    assert store.spend("token", 30)
+    store.publish("a notice")
+    assert store.notices(0) == ["a notice"]
+
+
+@pytest.mark.parametrize("options", ["sockt_timeout=1", "db=first", "health_check_interval=x"])
+def test_options_that_are_none(options: str) -> None:
+    """A sentence at start-up, and no secret in it, instead of a 500 for every handshake."""
+    with pytest.raises(ConfigError) as caught:
+        RedisStore(f"redis://:{SECRET}@localhost?{options}", "site", 60)
+    assert str(caught.value) == (
+        "flask_wsguard cannot start:\n- WSGUARD_STORAGE_URI has an option, or a value of one, that "
+        "redis-py does not take"
+    )
 
 
 def test_redis_that_is_not_there() -> None:
