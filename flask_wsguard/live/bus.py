@@ -55,11 +55,16 @@ class Bus:
         self._outbox = Outbox(hearing.kept)
 
     def listen(self) -> None:
-        """Start the thread once per process, and let it catch up, for a second at the most."""
-        if self._daemon.runs or not self._store.is_shared:
+        """Start the thread once per process, and let it catch up, for a second at the most.
+
+        Everybody waits who comes meanwhile, or one of them might be let in whom a notice forbids.
+        """
+        if not self._store.is_shared:
             return
-        self._start()
-        self._daemon.event.wait(_CATCH_UP_SECONDS)
+        if not self._daemon.runs:
+            self._start()
+        if not self._daemon.event.is_set():
+            self._daemon.event.wait(_CATCH_UP_SECONDS)
 
     def _start(self) -> None:
         self._daemon.start(partial(_run, weakref.ref(self)))
@@ -135,14 +140,16 @@ class Bus:
         except Exception:
             _log.exception("the reader of notices survived a fault")
 
-    def _read(self, wait: float) -> bool:
+    def _read(self) -> bool:
         """Act on what came; False when the store does not answer."""
+        caught_up, texts = self._daemon.event, None
         try:
-            texts = self._store.notices(wait)
+            texts = self._store.notices(_WAIT_SECONDS if caught_up.is_set() else 0.0)
             for text in texts or ():
                 self._try_to_hear(text)
         finally:
-            self._daemon.event.set()
+            if not texts:
+                caught_up.set()
         if texts is not None and self._store.is_up:
             self._outbox.send(self._store.publish)
         return texts is not None
@@ -153,16 +160,15 @@ def _run(listening: weakref.ref[Bus]) -> None:
 
     Nothing else ends it: a process whose reader has died is deaf, and nobody would know.
     """
-    wait, faulty = 0.0, False
+    faulty = False
     while bus := listening():
         try:
-            answers = bus._read(wait)
+            answers = bus._read()
             faulty = False
         except Exception:
             if not faulty:
                 _log.exception("the reader of notices failed, and tries again every second")
             answers, faulty = False, True
         del bus
-        wait = _WAIT_SECONDS
         if not answers:
             time.sleep(_WAIT_SECONDS)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+MOST_AT_ONCE = 1000
+"""Notices that one call returns: a catch-up after a long night is read in several."""
+
 
 class StoreUnavailable(Exception):
     """The store does not answer, or may not be written."""
@@ -28,7 +31,8 @@ class Store(Protocol):
         """Pass a notice on to every process, those that start within its time included."""
 
     def notices(self, wait: float) -> list[str]:
-        """Return the notices that came since the last call, all kept ones at the first.
+        """Return the notices that came since the last call, at first those that are kept.
 
-        May wait up to ``wait`` seconds for the first one. One thread per process calls it.
+        ``MOST_AT_ONCE`` of them at the most; none when none is left, after a wait of up to
+        ``wait`` seconds for the next. One thread per process calls it.
         """

@@ -12,7 +12,7 @@ from redis.connection import AbstractConnection, Connection, parse_url
 from redis.retry import Retry
 
 from ..errors import ConfigError
-from . import StoreUnavailable
+from . import MOST_AT_ONCE, StoreUnavailable
 
 _SECONDS = 1.5
 """What one operation may take: its place in the queue, a new connection, all round trips."""
@@ -72,7 +72,12 @@ class RedisStore:
         wait = min(wait, _SECONDS)
         block = max(1, int(wait * 1000))
         key = f"{self._prefix}notices"
-        answer = self._ask(wait + _SECONDS, self._reader.xread, {key: self._last}, block=block)
+        asked: dict[str, Any] = {
+            "streams": {key: self._last},
+            "count": MOST_AT_ONCE,
+            "block": block,
+        }
+        answer = self._ask(wait + _SECONDS, self._reader.xread, **asked)
         texts = []
         for _, entries in answer or []:
             for entry_id, fields in entries:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from . import StoreUnavailable
+from . import MOST_AT_ONCE, StoreUnavailable
 
 _BUSY_SECONDS = 1.5
 _POLL_SECONDS = 0.25
@@ -75,8 +75,9 @@ class SQLiteStore:
         while True:
             with self._open() as db:
                 rows = db.execute(
-                    "SELECT seq, body FROM notices WHERE seq > ? AND app = ? AND until > ?",
-                    (self._seen, self._app, time.time()),
+                    "SELECT seq, body FROM notices WHERE seq > ? AND app = ? AND until > ? "
+                    "ORDER BY seq LIMIT ?",
+                    (self._seen, self._app, time.time(), MOST_AT_ONCE),
                 ).fetchall()
             if rows:
                 self._seen = max(seq for seq, _ in rows)

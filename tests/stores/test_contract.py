@@ -156,6 +156,22 @@ class TestNotices:
         writer.publish("three")
         assert collect(late, 1) == ["three"]
 
+    def test_more_than_one_reading_takes(
+        self, opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A long catch-up comes in parts, in order, and ends with none."""
+        monkeypatch.setattr("flask_wsguard.stores.redis.MOST_AT_ONCE", 3)
+        monkeypatch.setattr("flask_wsguard.stores.sqlite.MOST_AT_ONCE", 3)
+        store = opened()
+        for number in range(7):
+            store.publish(f"notice {number}")
+        assert [store.notices(0) for _ in range(4)] == [
+            ["notice 0", "notice 1", "notice 2"],
+            ["notice 3", "notice 4", "notice 5"],
+            ["notice 6"],
+            [],
+        ]
+
     def test_lapsed_notices_are_not_served(self, opened: Callable[..., Store]) -> None:
         """What was published before the life of a socket ago concerns nobody."""
         opened(kept=1).publish("old")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -261,7 +263,7 @@ def test_reader_survives_a_fault(
 
     monkeypatch.setattr(process.bus, "hear", hear)
     monkeypatch.setattr(process.store, "notices", lambda wait: ["one", "two"])
-    assert process.bus._read(0)
+    assert process.bus._read()
     assert heard == ["one", "two"]
     assert caplog.text.count("the reader of notices survived a fault") == 2
 
@@ -297,3 +299,32 @@ def test_reader_survives_what_no_store_should_raise(
     assert caplog.text.count("LookupError: a driver's") == 1
     # What was logged holds the frames of the reader, and with them the bus.
     caplog.clear()
+
+
+class Late(Shared):
+    """A store with two readings full of notices, each of which takes its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = [[signed(ended=digest_of(nonce))] for nonce in ("one", "two")]
+        self.waits: list[float] = []
+
+    def notices(self, wait: float) -> list[str]:
+        self.waits.append(wait)
+        time.sleep(max(wait, 0.1))
+        return self.parts.pop(0) if self.parts else []
+
+
+def test_nobody_is_judged_before_the_process_has_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only who came first: all wait until everything that is kept was heard."""
+    monkeypatch.setattr("flask_wsguard.live.bus._WAIT_SECONDS", 0.05)
+    process, gun = Process(Late()), threading.Barrier(5)
+
+    def come(_: int) -> bool:
+        gun.wait(10)
+        process.bus.listen()
+        return process.ended.holds("two", NOW)
+
+    with ThreadPoolExecutor(5) as pool:
+        assert all(pool.map(come, range(5)))
+    until(lambda: process.store.waits[:4] == [0.0, 0.0, 0.0, 0.05])
