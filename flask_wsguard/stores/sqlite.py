@@ -75,8 +75,9 @@ class SQLiteStore:
         while True:
             with self._open() as db:
                 rows = db.execute(
-                    "SELECT seq, body FROM notices WHERE seq > ? AND app = ? AND until > ? "
-                    "ORDER BY seq LIMIT ?",
+                    # Whoever may write here may write bytes.
+                    "SELECT seq, CAST(body AS TEXT) FROM notices "
+                    "WHERE seq > ? AND app = ? AND until > ? ORDER BY seq LIMIT ?",
                     (self._seen, self._app, time.time(), MOST_AT_ONCE),
                 ).fetchall()
             if rows:
@@ -94,6 +95,7 @@ class SQLiteStore:
             db = sqlite3.connect(
                 f"{self._path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS
             )
+            db.text_factory = _readable
             try:
                 with db:
                     yield db
@@ -134,3 +136,8 @@ class SQLiteStore:
                 db.close()
         except (sqlite3.Error, OSError) as fault:
             raise StoreUnavailable(f"{self._path}: {fault}") from fault
+
+
+def _readable(text: bytes) -> str:
+    """Return text as it is read, whatever it is: what nobody signed must not end the reading."""
+    return text.decode("utf-8", "replace")

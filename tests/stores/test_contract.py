@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import redis
 
 from flask_wsguard import Refusal
 from flask_wsguard.state import state_of
@@ -122,6 +123,23 @@ def collect(store: Store, number: int) -> list[str]:
     return heard
 
 
+def write_garbled(uri: str) -> None:
+    """Put three notices into a store that no key has signed, two of them no text."""
+    if not uri.startswith("sqlite"):
+        with redis.Redis.from_url(uri) as client:
+            for field, value in (("n", b"\xff"), ("n", b"\xff"), ("other", "x")):
+                client.xadd("wsguard:site:notices", {field: value})
+        return
+    row = "INSERT INTO notices (app, body, until) VALUES ('wsguard:site:', {}, ?)"
+    db = sqlite3.connect(uri.removeprefix("sqlite:///"))
+    try:
+        for value in ("CAST(x'ff' AS TEXT)", "x'ff'", "1.5"):
+            db.execute(row.format(value), (time.time() + 60,))
+        db.commit()
+    finally:
+        db.close()
+
+
 @shared_only
 class TestNotices:
     """A notice reaches every process."""
@@ -155,6 +173,15 @@ class TestNotices:
         assert collect(late, 2) == ["one", "two"]
         writer.publish("three")
         assert collect(late, 1) == ["three"]
+
+    def test_garbled_notices_are_texts_too(self, uri: str, opened: Callable[..., Store]) -> None:
+        """Bytes that are no text, from whoever may write there, keep nobody from the next one."""
+        store = opened()
+        write_garbled(uri)
+        store.publish("a notice")
+        heard = collect(store, 4)
+        assert heard[3] == "a notice"
+        assert set(heard[:2]) == {"\ufffd"}
 
     def test_more_than_one_reading_takes(
         self, opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch

@@ -52,15 +52,6 @@ def test_what_has_lapsed_is_cut_off(redis_server: RedisServer) -> None:
         assert [fields for _, fields in client.xrange("wsguard:site:notices")] == [{b"n": b"new"}]
 
 
-def test_strange_entries_are_texts_too(redis_server: RedisServer) -> None:
-    """Another tenant's bytes are read as text that no key signed, and end no reader."""
-    store = RedisStore(redis_server.uri, "site", 60)
-    with redis_server.client as client:
-        client.xadd("wsguard:site:notices", {"n": b"\xff"})
-        client.xadd("wsguard:site:notices", {"other": "x"})
-    assert store.notices(0) == ["\ufffd", ""]
-
-
 def test_reader_waits_its_time(redis_server: RedisServer) -> None:
     """As long as it is told to, and not for ever when it is told not to wait."""
     store = RedisStore(redis_server.uri, "site", 60)
