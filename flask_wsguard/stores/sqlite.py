@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from . import MOST_AT_ONCE, StoreUnavailable
 
+T = TypeVar("T")
+
 _BUSY_SECONDS = 1.5
+_LONGEST_PAUSE = 0.025
 _POLL_SECONDS = 0.25
 # Numbers begin at the time of making, so that readers of a file that was lost read on in the next.
 _SCHEMA = """
@@ -50,36 +54,31 @@ class SQLiteStore:
 
     def spend(self, token_id: str, seconds: int) -> bool:
         """Remember a token for ``seconds``; True exactly once."""
-        now = time.time()
-        with self._open() as db:
+        key, now = f"{self._app}spent:{token_id}", time.time()
+
+        def insert(db: sqlite3.Connection) -> bool:
             db.execute("DELETE FROM spent WHERE until <= ?", (now,))
-            done = db.execute(
-                "INSERT OR IGNORE INTO spent VALUES (?, ?)",
-                (f"{self._app}spent:{token_id}", now + seconds),
-            )
+            done = db.execute("INSERT OR IGNORE INTO spent VALUES (?, ?)", (key, now + seconds))
             return done.rowcount == 1
+
+        return self._do(insert)
 
     def publish(self, notice: str) -> None:
         """Pass a notice on to every worker of this machine."""
         now = time.time()
-        with self._open() as db:
+        row = (self._app, notice, now + self._kept)
+
+        def insert(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM notices WHERE until <= ?", (now,))
-            db.execute(
-                "INSERT INTO notices (app, body, until) VALUES (?, ?, ?)",
-                (self._app, notice, now + self._kept),
-            )
+            db.execute("INSERT INTO notices (app, body, until) VALUES (?, ?, ?)", row)
+
+        self._do(insert)
 
     def notices(self, wait: float) -> list[str]:
         """Return what came since the last call; looks again every quarter of a second."""
         deadline = time.monotonic() + wait
         while True:
-            with self._open() as db:
-                rows = db.execute(
-                    # Whoever may write here may write bytes.
-                    "SELECT seq, CAST(body AS TEXT) FROM notices "
-                    "WHERE seq > ? AND app = ? AND until > ? ORDER BY seq LIMIT ?",
-                    (self._seen, self._app, time.time(), MOST_AT_ONCE),
-                ).fetchall()
+            rows = self._do(self._select)
             if rows:
                 self._seen = max(seq for seq, _ in rows)
                 return [body for _, body in rows]
@@ -87,20 +86,26 @@ class SQLiteStore:
                 return []
             time.sleep(_POLL_SECONDS)
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _select(self, db: sqlite3.Connection) -> list[tuple[int, str]]:
+        return db.execute(
+            # Whoever may write here may write bytes.
+            "SELECT seq, CAST(body AS TEXT) FROM notices "
+            "WHERE seq > ? AND app = ? AND until > ? ORDER BY seq LIMIT ?",
+            (self._seen, self._app, time.time(), MOST_AT_ONCE),
+        ).fetchall()
+
+    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do some work in one transaction; it may be begun again, after its undoing."""
         self._watch_file()
+        # mode=rw: a vanished file must be a failure, not an empty store.
+        uri = f"{self._path.absolute().as_uri()}?mode=rw"
+
+        def once() -> T:
+            with _opened(uri, uri=True) as db, db:
+                return work(db)
+
         try:
-            # mode=rw: a vanished file must be a failure, not an empty store.
-            db = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS
-            )
-            db.text_factory = _readable
-            try:
-                with db:
-                    yield db
-            finally:
-                db.close()
+            return _patiently(once)
         except sqlite3.Error as fault:
             # A disk that was full when the file was made leaves an empty one.
             self._has_tables = "no such table" not in str(fault)
@@ -124,20 +129,47 @@ class SQLiteStore:
 
     def _make(self) -> None:
         """Make file and tables where they are missing; several processes may do so at once."""
-        try:
-            db = sqlite3.connect(self._path, timeout=_BUSY_SECONDS)
-            try:
+
+        def once() -> None:
+            with _opened(str(self._path)) as db:
                 db.executescript(_SCHEMA.format(milliseconds=int(time.time() * 1000)))
                 # Locked: somebody else is switching it just now.
                 with suppress(sqlite3.OperationalError):
                     db.execute("PRAGMA journal_mode = WAL")
-                self._has_tables = True
-            finally:
-                db.close()
+
+        try:
+            _patiently(once)
+            self._has_tables = True
         except (sqlite3.Error, OSError) as fault:
             raise StoreUnavailable(f"{self._path}: {fault}") from fault
+
+
+@contextmanager
+def _opened(path: str, *, uri: bool = False) -> Iterator[sqlite3.Connection]:
+    db = sqlite3.connect(path, timeout=0, uri=uri)
+    db.text_factory = _readable
+    try:
+        yield db
+    finally:
+        db.close()
 
 
 def _readable(text: bytes) -> str:
     """Return text as it is read, whatever it is: what nobody signed must not end the reading."""
     return text.decode("utf-8", "replace")
+
+
+def _patiently(work: Callable[[], T]) -> T:
+    """Try again while somebody else writes.
+
+    SQLite could wait by itself, and would let no other greenlet of a gevent worker run meanwhile.
+    """
+    deadline, pause = time.monotonic() + _BUSY_SECONDS, 0.001
+    while True:
+        try:
+            return work()
+        except sqlite3.OperationalError as fault:
+            if "locked" not in str(fault) or time.monotonic() >= deadline:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ import pytest
 
 from flask_wsguard.stores import StoreUnavailable
 from flask_wsguard.stores.sqlite import SQLiteStore
+
+ROOT = Path(__file__).parents[2]
 
 
 class Clock:
@@ -172,6 +176,40 @@ def test_writer_waits_its_time_and_says_why(busy: Path) -> None:
     with pytest.raises(StoreUnavailable, match=rf"^{busy}: database is locked$"):
         store.spend("token", 30)
     assert 0.04 < time.monotonic() - begin < 1
+
+
+GREENLETS = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, sqlite3, sys, time
+from flask_wsguard.stores.sqlite import SQLiteStore
+store = SQLiteStore(sys.argv[1], "site", 60, quarantine=0)
+locker = sqlite3.connect(sys.argv[1])
+locker.execute("BEGIN IMMEDIATE")
+gaps = []
+def look_on():
+    while True:
+        before = time.monotonic()
+        gevent.sleep(0.01)
+        gaps.append(time.monotonic() - before)
+gevent.spawn(look_on)
+waiting = gevent.spawn(store.spend, "token", 30)
+gevent.sleep(0.7)
+locker.rollback()
+print(waiting.get(timeout=5), max(gaps) < 0.4)
+"""
+
+
+def test_who_waits_for_a_writer_holds_up_no_greenlet(tmp_path: Path) -> None:
+    """A gevent worker serves everybody else until the file is free, and then the one who waits."""
+    done = subprocess.run(
+        [sys.executable, "-c", GREENLETS, str(tmp_path / "store.db")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.stdout, done.returncode) == ("True True\n", 0), done.stderr
 
 
 def test_tables_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
