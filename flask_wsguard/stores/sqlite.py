@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from ..locks import Lock
 from . import MOST_AT_ONCE, StoreUnavailable
 
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class SQLiteStore:
         self._kept = kept_seconds
         self._quarantine = quarantine
         self._missing_since: float | None = None
+        self._lock = Lock()
         self._has_tables = True
         self._seen = 0
         # A disk that is away at start-up may come back; the first use says that it is.
@@ -112,20 +114,28 @@ class SQLiteStore:
             raise StoreUnavailable(f"{self._path}: {fault}") from fault
 
     def _watch_file(self) -> None:
+        # Looked at and noted in one: a look from before another thread made the file anew would
+        # begin the quarantine a second time.
+        with self._lock:
+            exists, now = self._exists(), time.monotonic()
+            if not exists and self._missing_since is None:
+                self._missing_since = now
+            since = self._missing_since
+        # Another process may have made it again, just as empty.
+        if since is not None and now - since < self._quarantine:
+            raise StoreUnavailable(f"{self._path} has vanished")
+        if not exists or not self._has_tables:
+            self._make()
+        with self._lock:
+            if self._missing_since == since:
+                self._missing_since = None
+
+    def _exists(self) -> bool:
         try:
-            exists, now = self._path.exists(), time.monotonic()
+            return self._path.exists()
         except OSError as fault:
             # A folder that may not be looked into says neither yes nor no.
             raise StoreUnavailable(f"{self._path}: {fault.strerror}") from fault
-        if not exists and self._missing_since is None:
-            self._missing_since = now
-        if self._missing_since is not None:
-            # Another process may have made it again, just as empty.
-            if now - self._missing_since < self._quarantine:
-                raise StoreUnavailable(f"{self._path} has vanished")
-            self._missing_since = None
-        if not exists or not self._has_tables:
-            self._make()
 
     def _make(self) -> None:
         """Make file and tables where they are missing; several processes may do so at once."""

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -132,6 +133,36 @@ def test_deleted_file_spends_nothing_until_the_spent_have_lapsed(
         assert store.spend("token", 30)
         assert not store.spend("token", 30)
         assert not late.spend("token", 30)
+
+
+def test_quarantine_does_not_begin_again(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One handshake has found no file, and another makes it before the first one goes on."""
+    path = tmp_path / "store.db"
+    store = SQLiteStore(str(path), "site", 60, quarantine=10)
+    for file in tmp_path.glob("store.db*"):
+        file.unlink()
+    with pytest.raises(StoreUnavailable, match="has vanished"):
+        store.spend("token", 30)
+    clock.now += 10
+    exists, looked, made = Path.exists, threading.Event(), threading.Event()
+
+    def hold(path: Path) -> bool:
+        found = exists(path)
+        if threading.current_thread() is not threading.main_thread():
+            looked.set()
+            made.wait(0.5)
+        return found
+
+    monkeypatch.setattr(Path, "exists", hold)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(store.spend, "of the slow one", 30)
+        assert looked.wait(5)
+        assert store.spend("of the quick one", 30)
+        made.set()
+        assert slow.result()
+    assert store.spend("of another", 30)
 
 
 def test_folder_that_may_not_be_looked_into(
