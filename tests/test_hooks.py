@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import socket
 from typing import Any
 
@@ -24,8 +23,7 @@ from flask_wsguard import (
 from flask_wsguard.core.tickets import Ticket
 from flask_wsguard.live import timer
 from flask_wsguard.live.connection import Connection
-from flask_wsguard.live.sockets import drain_all
-from flask_wsguard.ops.gunicorn import post_worker_init
+from flask_wsguard.live.sockets import Sockets, drain_all
 from flask_wsguard.servers import (
     EVERY_THREAD,
     NO_SOCKET,
@@ -438,26 +436,9 @@ def test_what_is_said_at_start_up(
     assert [record.getMessage() for record in caplog.records] == says
 
 
-def test_worker_that_is_told_to_go_drains_then_exits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The handler that gunicorn had installed runs too."""
-    installed: list[Any] = []
-    exits: list[int] = []
-    monkeypatch.setattr(signal, "getsignal", lambda number: lambda number, frame: exits.append(1))
-    monkeypatch.setattr(signal, "signal", lambda number, handler: installed.append(handler))
-    started: list[Any] = []
-    monkeypatch.setattr("_thread.start_new_thread", lambda work, args: started.append(work))
-    post_worker_init(worker=None)
-    installed[0](signal.SIGTERM, None)
-    assert started == [drain_all]
-    assert exits == [1]
-    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
-    post_worker_init(worker=None)
-    installed[1](signal.SIGTERM, None)
-    assert exits == [1]
-
-
-def test_drain_all_reaches_every_app_and_nothing_else() -> None:
+def test_drain_all_reaches_every_app_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tickers of the timer are not sockets."""
+    monkeypatch.setattr(Sockets, "is_leaving", False)
 
     class Other(timer.Ticker):
         def tick(self, now: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from ..locks import Lock
 from .connection import Connection
@@ -18,8 +18,15 @@ RESTART = 1012
 """The close code of a server that goes away and comes back."""
 
 
+# By then a gevent worker that was told to go accepts nobody any more.
+_SENT_ON_SECONDS = 1.0
+
+
 class Sockets(Ticker):
     """The open sockets of one app in this process."""
+
+    is_leaving: ClassVar[bool] = False
+    """Whether this process was told to go: who comes to it all the same is sent on soon."""
 
     def __init__(self, max_total: int | None, per_user: int, drain_seconds: float) -> None:
         """Start with none, under these caps; a restart's closes take ``drain_seconds``."""
@@ -40,6 +47,8 @@ class Sockets(Ticker):
         if not self.registry.take(connection):
             return False
         self.ever_held = True
+        if Sockets.is_leaving:
+            connection.drain_at = time.monotonic() + _SENT_ON_SECONDS
         if not (self._is_timed and TIMER.runs):
             try:
                 TIMER.watch(self)
@@ -113,7 +122,8 @@ def raw_socket(environ: dict[str, Any]) -> Any:
 
 
 def drain_all() -> None:
-    """Drain the sockets of every app in this process; for a worker that is told to go."""
+    """Drain every app's sockets in this process, and those yet to come, because it is to end."""
+    Sockets.is_leaving = True
     for ticker in TIMER.tickers():
         if isinstance(ticker, Sockets):
             ticker.drain()

@@ -310,14 +310,20 @@ def test_drain_is_spread(seconds: float | None) -> None:
         sockets.give_back(each)
 
 
-def test_drain_all_reaches_every_app() -> None:
-    """Whatever holds sockets in this process."""
+def test_drain_all_reaches_every_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever holds sockets in this process, and whoever comes to it all the same."""
+    monkeypatch.setattr(Sockets, "is_leaving", False)
     many = [Sockets(None, 20, 600) for _ in range(2)]
     held = [connection() for _ in many]
     for sockets, each in zip(many, held, strict=True):
         sockets.take(each)
     drain_all()
     assert all(each.drain_at < float("inf") for each in held)
+    late = [connection("bob"), Connection(None, "/ticker")]
+    new = Sockets(None, 20, 600)
+    for sockets, each in zip((many[0], new), late, strict=True):
+        assert sockets.take(each)
+        assert 0 < each.drain_at - time.monotonic() <= 1.0
 
 
 def test_raw_socket() -> None:

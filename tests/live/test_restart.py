@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -49,6 +50,59 @@ def test_restart(kind: str, number: int, tmp_path: Path) -> None:
         else:
             assert server.process.wait(10) == 0
         assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_worker_that_has_had_its_requests(kind: str, tmp_path: Path) -> None:
+    """``--max-requests`` sends no signal; the sockets are told all the same, before it ends."""
+    configuration = tmp_path / "gunicorn.conf.py"
+    configuration.write_text("from flask_wsguard.ops.gunicorn import *\n")
+    options = ("--config", str(configuration), "--max-requests", "30")
+    with (
+        running(kind, tmp_path, *options, config={"WSGUARD_DRAIN_SECONDS": 1}) as server,
+        browsers(server.port) as make,
+    ):
+        alice = make().log_in("alice")
+        wires = [start(alice) for _ in range(3)]
+        (worker,) = server.workers
+        begin = time.monotonic()
+        while not _is_dead(worker):
+            alice.fetch("GET", "/")
+            if "Autorestarting" in server.log:
+                break
+        assert [wire.closing() for wire in wires] == [(1012, "restart")] * 3
+        assert time.monotonic() - begin < 8
+        server.wait_for_workers(1, gone=[worker])
+        assert is_open(start(alice))
+        assert "timeout" not in server.log.lower()
+
+
+def test_who_comes_back_to_a_worker_that_goes_is_sent_on(tmp_path: Path) -> None:
+    """Over a connection that it had accepted before: told with 1012, not cut when it is killed."""
+    configuration = tmp_path / "gunicorn.conf.py"
+    configuration.write_text("from flask_wsguard.ops.gunicorn import *\n")
+    options = ("--config", str(configuration), "--keep-alive", "20", "--graceful-timeout", "20")
+    with (
+        running("gevent", tmp_path, *options, config={"WSGUARD_DRAIN_SECONDS": 1}) as server,
+        browsers(server.port) as make,
+    ):
+        alice = make().log_in("alice")
+        first, again = start(alice), alice.attempt("/stay", alice.preauth("/stay"))
+        kept = alice.wire()
+        kept.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert kept.answer().status == 200
+        (worker,) = server.workers
+        os.kill(worker, signal.SIGTERM)
+        assert first.closing() == (1012, "restart")
+        first.close()
+        kept.send(again.bytes())
+        assert kept.answer().status == 101
+        begin = time.monotonic()
+        assert int(kept.text().split()[0]) == worker
+        assert kept.closing() == (1012, "restart")
+        assert time.monotonic() - begin < 3
+        until(lambda: _is_dead(worker), 10)
+        assert "timeout" not in server.log.lower()
 
 
 def _is_dead(pid: int) -> bool:
