@@ -25,10 +25,17 @@ EVERY_THREAD = (
     "under gthread each open socket holds a thread, and with all held the site hangs: set "
     "WSGUARD_MAX_CONNECTIONS some way below --threads"
 )
+AS_MANY_AS_THREADS = (
+    "WSGUARD_MAX_CONNECTIONS is {sockets}, and of this worker's {threads} threads each open socket "
+    "holds one: with all held the site hangs. Set it some way below --threads"
+)
 NO_OWN_PROTOCOL = (
     'SOCK_SERVER_OPTIONS was set after init_app and lost "wsguard" from its subprotocols, so '
     "browsers drop sockets whose token is a subprotocol: set it before WSGuard(app)"
 )
+
+threads_of_worker: int | None = None
+"""What gunicorn tells a worker's hooks, and no request: see :mod:`flask_wsguard.ops.gunicorn`."""
 
 
 def fault_of(environ: Mapping[str, Any]) -> str | None:
@@ -64,8 +71,8 @@ def advice(
     """Say what will hurt later: for the log, once, at the first socket."""
     if "gunicorn.socket" in environ and not environ.get("wsgi.multithread"):
         yield ONE_SOCKET
-    elif "gunicorn.socket" in environ and max_connections is None and not _is_gevent_patched():
-        yield EVERY_THREAD
+    elif "gunicorn.socket" in environ and not _is_gevent_patched():
+        yield from _advice_on_threads(max_connections)
     if SUBPROTOCOL in token_carriers and OWN_PROTOCOL not in _subprotocols(sock_options):
         yield NO_OWN_PROTOCOL
     missing = [key for key in ("ping_interval", "max_message_size") if not sock_options.get(key)]
@@ -75,6 +82,13 @@ def advice(
             "messages may be of any size: "
             'SOCK_SERVER_OPTIONS = {"ping_interval": 25, "max_message_size": 65536}'
         )
+
+
+def _advice_on_threads(max_connections: int | None) -> Iterator[str]:
+    if max_connections is None:
+        yield EVERY_THREAD
+    elif threads_of_worker is not None and max_connections >= threads_of_worker:
+        yield AS_MANY_AS_THREADS.format(sockets=max_connections, threads=threads_of_worker)
 
 
 def _is_gevent_patched() -> bool:

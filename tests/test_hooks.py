@@ -454,23 +454,36 @@ def test_drain_all_reaches_every_app_and_nothing_else(monkeypatch: pytest.Monkey
 
 
 GTHREAD = {"gunicorn.socket": None, "wsgi.multithread": True}
+AS_MANY = (
+    "WSGUARD_MAX_CONNECTIONS is 90, and of this worker's 90 threads each open socket holds one: "
+    "with all held the site hangs. Set it some way below --threads"
+)
 
 
 @pytest.mark.parametrize(
-    ("environ", "options", "cap", "lines"),
+    ("environ", "threads", "cap", "lines"),
     [
-        ({"werkzeug.socket": 1}, GOOD_OPTIONS, None, []),
-        ({"gunicorn.socket": 1}, GOOD_OPTIONS, None, [ONE_SOCKET]),
-        (GTHREAD, GOOD_OPTIONS, None, [EVERY_THREAD]),
-        (GTHREAD, GOOD_OPTIONS, 90, []),
+        ({"werkzeug.socket": 1}, None, None, []),
+        ({"gunicorn.socket": 1}, None, None, [ONE_SOCKET]),
+        (GTHREAD, None, None, [EVERY_THREAD]),
+        (GTHREAD, None, 90, []),
+        (GTHREAD, 100, None, [EVERY_THREAD]),
+        (GTHREAD, 91, 90, []),
+        (GTHREAD, 90, 90, [AS_MANY]),
+        (GTHREAD, 4, 90, [AS_MANY.replace("90 threads", "4 threads")]),
     ],
-    ids=["werkzeug", "sync", "gthread", "gthread-capped"],
+    ids=["werkzeug", "sync", "gthread", "capped", "known", "fewer", "as-many", "more"],
 )
 def test_advice_on_the_server(
-    environ: dict[str, Any], options: dict[str, Any], cap: int | None, lines: list[str]
+    environ: dict[str, Any],
+    threads: int | None,
+    cap: int | None,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What will hurt later is said at the first socket."""
-    assert list(advice(environ, options, cap, ("query",))) == lines
+    monkeypatch.setattr("flask_wsguard.servers.threads_of_worker", threads)
+    assert list(advice(environ, GOOD_OPTIONS, cap, ("query",))) == lines
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import servers
 from ..live.sockets import drain_all
 from ..live.timer import TIMER, Ticker
 
@@ -21,6 +22,7 @@ def post_worker_init(worker: Any) -> None:
 
     Clients come back one by one, with jitter, instead of as a herd when the worker is killed.
     """
+    servers.threads_of_worker = worker.cfg.threads
     # The timer holds nobody whom it calls.
     _watches.append(_Watch(worker))
     TIMER.watch(_watches[-1])

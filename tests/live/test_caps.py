@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -124,6 +125,19 @@ def test_the_slot_is_given_back_before_a_malformed_second_request(
         wire.finish()
         assert ends(wire)
     assert is_open(start(alice))
+
+
+def test_cap_as_high_as_the_threads_is_warned_of(tmp_path: Path) -> None:
+    """The worker's hook knows the number, and the first socket's log line names it."""
+    configuration = tmp_path / "gunicorn.conf.py"
+    configuration.write_text("from flask_wsguard.ops.gunicorn import *\n")
+    options, config = ("--config", str(configuration)), {"WSGUARD_MAX_CONNECTIONS": 9}
+    with (
+        running("gthread", tmp_path, *options, threads=9, config=config) as server,
+        browsers(server.port) as make,
+    ):
+        start(make().log_in("alice"))
+        assert "WSGUARD_MAX_CONNECTIONS is 9, and of this worker's 9 threads" in server.log
 
 
 def test_garbage_instead_of_frames_ends_the_socket(capped: Gunicorn, visitor: Visitor) -> None:
