@@ -44,17 +44,46 @@ def test_example_has_the_early_gate(
     assert load(name)["app"].extensions["wsguard"].has_early_gate
 
 
-def test_flask_login_deactivation_closes_the_users_sockets() -> None:
+@pytest.fixture
+def flask_login_site() -> Any:
+    """Return the example's app, and a maker of browsers that are logged in."""
+    scope = load("close_sockets_flask_login")
+    app, passwords = scope["app"], {"alice": "correct horse", "bob": "battery staple"}
+
+    def visit(name: str) -> Visitor:
+        visitor = Visitor(app)
+        form = {"password": passwords[name]}
+        answer = visitor.client.post(f"/login/{name}", data=form, base_url=visitor.base)
+        assert answer.status_code == 200
+        assert visitor.preauth("/updates").status_code == 200
+        return visitor
+
+    return scope, visit
+
+
+def test_flask_login_deactivation_closes_the_users_sockets(flask_login_site: Any) -> None:
     """Hers, not his; and the next preauth says why."""
-    app = load("close_sockets_flask_login")["app"]
-    visitor = Visitor(app)
-    visitor.log_in("alice")
-    assert visitor.preauth("/updates").status_code == 200
-    hers, his = hold(app, "alice"), hold(app, "bob")
+    scope, visit = flask_login_site
+    visitor = visit("alice")
+    hers, his = (hold(scope["app"], scope["USERS"][name].get_id()) for name in ("alice", "bob"))
     visitor.client.post("/deactivate/alice", base_url=visitor.base)
     assert (hers.code, hers.reason) == (4401, "deactivated")
     assert not his.is_closing
     assert visitor.preauth("/updates").json["reason"] == "login_required"
+
+
+def test_flask_login_password_change_closes_the_users_sockets(flask_login_site: Any) -> None:
+    """In every browser; whoever has an old session stays out, who changed the password stays in."""
+    scope, visit = flask_login_site
+    visitor, thief = visit("alice"), visit("alice")
+    hers, his = (hold(scope["app"], scope["USERS"][name].get_id()) for name in ("alice", "bob"))
+    form = {"password": "a new one"}
+    changed = visitor.client.post("/password", data=form, base_url=visitor.base)
+    assert changed.status_code == 200
+    assert (hers.code, hers.reason) == (4401, "password_changed")
+    assert not his.is_closing
+    assert thief.preauth("/updates").json["reason"] == "login_required"
+    assert visitor.preauth("/updates").status_code == 200
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
