@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.cookiejar import CookieJar
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -257,17 +258,33 @@ def test_pages_of_a_listed_host_reach_preauth_on_another() -> None:
     assert "Access-Control-Allow-Origin" not in sibling.headers
 
 
-def test_rotated_keys_accept_what_the_old_key_signed() -> None:
-    """A token of the old process opens a socket of the new one, and not the other way round."""
-    new = load("rotated_keys.py")["app"]
-    old = Flask("rotated_keys")
-    old.config["SECRET_KEY"] = new.config["SECRET_KEY_FALLBACKS"][0]
-    before, after = guarded(old), guarded(new)
-    for visitor in (before, after):
-        visitor.log_in("ann")
-    assert after.connect(token=before.token(), cookies=before.cookie_header()).reason is None
-    refused = before.connect(token=after.token(), cookies=after.cookie_header())
-    assert refused.reason is Refusal.TOKEN_INVALID
+def reasons(before: dict[str, Any], after: dict[str, Any]) -> set[Refusal | None]:
+    """Log in and ask preauth at one worker, connect at another that has been restarted, or not."""
+    apps = [Flask("rotated_keys") for _ in "ab"]
+    for app, keys in zip(apps, (before, after), strict=True):
+        app.config.update(keys)
+    (one, other), found = map(guarded, apps), set()
+    for issuer, taker in ((one, other), (other, one)):
+        issuer.log_in("ann")
+        token = issuer.token()
+        found.add(taker.connect(token=token, cookies=issuer.cookie_header()).reason)
+    return found
+
+
+def test_rotation_in_three_steps_refuses_nobody() -> None:
+    """Whoever issued, before a step or after it, the other one takes it."""
+    example = load("rotated_keys.py")
+    steps = [{"SECRET_KEY": example["OLD"]}, *example["STEPS"]]
+    assert [reasons(*pair) for pair in pairwise(steps)] == [{None}] * 3
+
+
+def test_rotation_without_the_first_step_refuses() -> None:
+    """A worker that is not restarted yet does not know the key that the others sign with."""
+    example = load("rotated_keys.py")
+    assert reasons({"SECRET_KEY": example["OLD"]}, example["STEPS"][1]) == {
+        None,
+        Refusal.TOKEN_INVALID,
+    }
 
 
 def test_gunicorn_example_drains_its_workers() -> None:
