@@ -120,6 +120,14 @@ def take_slot(
     return None
 
 
+def hold_observed(app: Flask, state: State, environ: Environ, path: str) -> None:
+    """Hold a socket that observe-only mode lets in, as a public one: nothing says whose it is."""
+    connection = Connection(None, path, raw=raw_socket(environ))
+    state.sockets.hold(connection)
+    set_connection(environ, connection)
+    reports.emit(signals.connection_opened, app, path=path, ticket=None)
+
+
 def give_back_slot(app: Flask, environ: Environ) -> None:
     """Forget a socket when its request ends, whatever followed the verdict."""
     connection = drop_connection(environ)

@@ -72,6 +72,7 @@ def _answer(app: Flask, state: State, environ: facts.Environ, endpoint: str) -> 
         refused = naming_view(refused, view)
         if not gate.refuse(app, state, environ, refused, facts.readable(path)):
             return HandshakeRefusal(refused, debug=app.debug)
+        gate.hold_observed(app, state, environ, facts.readable(path))
     return _no_socket(app, state, environ)
 
 

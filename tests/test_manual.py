@@ -181,8 +181,8 @@ def test_observing_walks_from_a_session_to_a_ticket(
 
     opened: list[Any] = []
 
-    def registered(app: Any, **facts: Any) -> None:
-        opened.append(facts["path"])
+    def registered(app: Any, path: str, ticket: Any) -> None:
+        opened.append((path, ticket and ticket.user_id))
 
     # Preauth enforces meanwhile: a page on new WSGuard() would close with 4403.
     for path, origin, reason in [
@@ -203,7 +203,7 @@ def test_observing_walks_from_a_session_to_a_ticket(
         foreign = visitor.open("/new", visitor.token("/new"), origin="https://evil.example")
         assert foreign.messages == ["hello ann"]
     assert seen == [True, True, True]
-    assert opened == ["/new"], "only the admitted one is registered"
+    assert opened == [("/old", None), ("/new", None), ("/new", "ann"), ("/new", None)]
     assert scope["would_refuse"] == {
         "unguarded_route": 1,
         "token_missing": 1,

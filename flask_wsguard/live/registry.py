@@ -65,11 +65,19 @@ class Registry:
         with self._lock:
             if not self.has_room(ticket.user_id if ticket else None):
                 return False
-            self._all.add(connection)
-            if ticket:
-                self._by_user.setdefault(ticket.user_id, set()).add(connection)
-                self._by_session.setdefault(ticket.session, set()).add(connection)
+            self._add(connection)
         return True
+
+    def add(self, connection: Connection) -> None:
+        """Hold a connection whatever the caps say."""
+        with self._lock:
+            self._add(connection)
+
+    def _add(self, connection: Connection) -> None:
+        self._all.add(connection)
+        if ticket := connection.ticket:
+            self._by_user.setdefault(ticket.user_id, set()).add(connection)
+            self._by_session.setdefault(ticket.session, set()).add(connection)
 
     def give_back(self, connection: Connection) -> None:
         """Give the slot back; harmless when it was never taken."""

@@ -46,6 +46,15 @@ class Sockets(Ticker):
         """
         if not self.registry.take(connection):
             return False
+        self._begin(connection)
+        return True
+
+    def hold(self, connection: Connection) -> None:
+        """Hold a connection that observe-only mode lets in, whatever the caps say."""
+        self.registry.add(connection)
+        self._begin(connection)
+
+    def _begin(self, connection: Connection) -> None:
         self.ever_held = True
         if Sockets.is_leaving:
             connection.drain_at = time.monotonic() + _SENT_ON_SECONDS
@@ -56,7 +65,6 @@ class Sockets(Ticker):
                 self.registry.give_back(connection)
                 raise
             self._is_timed = True
-        return True
 
     def give_back(self, connection: Connection) -> None:
         """Forget a connection whose handler has ended."""

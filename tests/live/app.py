@@ -217,6 +217,8 @@ def _add_sockets(app: Flask, site: Site) -> None:
     }.items():
         sock.route(path, endpoint=path[1:])(mark(_copy(stay)))
 
+    sock.route("/unmarked", endpoint="unmarked")(_copy(stay))
+
     @sock.route("/flood")
     @ws_protected
     def flood(ws: Any) -> None:
