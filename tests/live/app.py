@@ -130,6 +130,15 @@ def _add_hooks(app: Flask, site: Site) -> None:
         answer.headers["X-Pid"] = str(os.getpid())
         return answer
 
+    take = state_of(app).sockets.take
+
+    def take_late(connection: Connection) -> bool:
+        """Come to the registry when the test says so: the verdict is out by then."""
+        site.hold("take")
+        return take(connection)
+
+    state_of(app).sockets.take = take_late  # type: ignore[method-assign]
+
     def opened(_: Flask, path: str, ticket: Any) -> None:
         site.events.append(["opened", path, ticket and ticket.user_id])
 

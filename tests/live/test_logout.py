@@ -136,8 +136,21 @@ def test_reconnect_before_the_logouts_answer(gunicorn: Gunicorn, alice: Browser)
     assert reason(alice.ask("/stay")) == (401, "login_required")
 
 
-def test_logout_between_verdict_and_handler(gunicorn: Gunicorn, alice: Browser) -> None:
-    """The handshake was accepted before the logout swept: its handler never runs."""
+def test_logout_between_verdict_and_registration(gunicorn: Gunicorn, alice: Browser) -> None:
+    """The logout swept without finding the socket, which looks a second time once it is held."""
+    attempt = alice.attempt("/stay", alice.preauth("/stay"))
+    attempt.query += b"&take=slot"
+    wire = alice.send(attempt)
+    gunicorn.wait_at("slot")
+    assert gunicorn.held == 0
+    alice.log_out()
+    gunicorn.open_gate("slot")
+    assert wire.answer().status == 403
+    assert gunicorn.held == 0
+
+
+def test_logout_between_registration_and_handler(gunicorn: Gunicorn, alice: Browser) -> None:
+    """The logout swept it before its handler came, which then never runs."""
     runs = gunicorn.stats["ran"].get("/stay", 0)
     attempt = alice.attempt("/stay", alice.preauth("/stay"))
     attempt.query += b"&hold=verdict"
