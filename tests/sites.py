@@ -35,7 +35,7 @@ def make_site(prepare: Callable[[Flask], object] | None = None, **config: Any) -
     guard = WSGuard(app)
     guard.scopes_loader(lambda user: SCOPES.get(user.id, set()))
     app.extensions["test_guard"] = guard
-    sock = Sock(app)
+    sock = app.extensions["test_sock"] = Sock(app)
 
     @sock.route("/echo")
     @ws_protected(scopes="chat:read")

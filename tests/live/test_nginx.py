@@ -1,196 +1,48 @@
-"""Two gunicorn instances of two workers behind nginx with the configuration that docs/ gives."""
+"""Behind nginx: what two instances share, and what they outlive."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import socket
-import ssl
-import subprocess
-import sys
+import signal
+import threading
 import time
 import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import websocket
 
+from .gunicorn import until
+from .nginx import Cluster, cluster_running
+
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-NAME = "localhost"
-NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-
-
-@dataclass
-class Cluster:
-    """What stands behind nginx, and how to talk to it."""
-
-    port: int
-    redis_port: int
-    folder: Path
-    tls: ssl.SSLContext
-    redis: subprocess.Popen[bytes]
-
-    def start_redis(self) -> None:
-        """Start the store, or start it again, empty."""
-        self.redis = redis_server(self.redis_port)
-        wait_for(self.redis_port)
-
-    @property
-    def origin(self) -> str:
-        return f"https://{NAME}:{self.port}"
-
-    def ask(self, method: str, path: str, cookie: str = "", body: bytes | None = None):
-        request = urllib.request.Request(f"{self.origin}{path}", body, method=method)
-        request.add_header("Origin", self.origin)
-        request.add_header("Cookie", cookie)
-        if body is not None:
-            request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, context=self.tls, timeout=10) as answer:
-            cookies = answer.headers.get_all("Set-Cookie") or []
-            return answer.read(), [one.partition(";")[0] for one in cookies]
-
-    def log_in(self, user: str) -> str:
-        return self.ask("POST", f"/login/{user}", body=b"")[1][0]
-
-    def preauth(self, session: str) -> tuple[str, str]:
-        body, cookies = self.ask("POST", "/wsguard/preauth", session, b'{"path": "/any"}')
-        return json.loads(body)["token"], cookies[0]
-
-    def connect(self, session: str):
-        token, ticket = self.preauth(session)
-        return websocket.create_connection(
-            f"wss://{NAME}:{self.port}/any?wsguard_token={token}",
-            origin=self.origin,
-            cookie=f"{session}; {ticket}",
-            timeout=10,
-            sslopt={"context": self.tls},
-        )
-
-    def knock(self, session: str, granted: tuple[str, str]) -> int:
-        """Return the status that a handshake gets, and hang up."""
-        token, ticket = granted
-        plain = socket.create_connection(("127.0.0.1", self.port), 10)
-        with self.tls.wrap_socket(plain, server_hostname=NAME) as wire:
-            wire.sendall(
-                f"GET /any?wsguard_token={token} HTTP/1.1\r\nHost: {NAME}:{self.port}\r\n"
-                f"Origin: {self.origin}\r\nCookie: {session}; {ticket}\r\n"
-                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
-            )
-            return int(wire.recv(4096).split()[1])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+OLD, NEW = "o" * 40, "n" * 40
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    if NGINX is None or shutil.which("redis-server") is None or shutil.which("openssl") is None:
-        message = "needs nginx, redis-server and openssl (apt-get install)"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    folder = tmp_path_factory.mktemp("nginx")
-    port, one, two, redis_port = (free_port() for _ in range(4))
-    make_certificate(folder)
-    write_config(folder, port, one, two)
-    environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "STORE": f"redis://127.0.0.1:{redis_port}/0",
-        "TRUSTED": NAME,
-    }  # fmt: skip
-    redis = redis_server(redis_port)
-    processes: list[subprocess.Popen[bytes]] = []
-    gunicorn = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", "80"]
-    log = (folder / "gunicorn.log").open("wb")
-    for number in (one, two):
-        command = [*gunicorn, "--workers", "2", "--no-control-socket"]
-        command += ["--bind", f"127.0.0.1:{number}", "tests.live.behind_proxy:app"]
-        processes.append(
-            subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=ROOT)
-        )
-    processes.append(
-        subprocess.Popen([NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g",
-                          f"daemon off; pid {folder}/nginx.pid;"], stderr=log)
-    )  # fmt: skip
-    tls = ssl.create_default_context(cafile=str(folder / "cert.pem"))
-    made = Cluster(port, redis_port, folder, tls, redis)
-    try:
-        for number in (redis_port, one, two, port):
-            wait_for(number)
+    """Run two gunicorns of two workers, nginx and Redis."""
+    with cluster_running(tmp_path_factory.mktemp("nginx"), SECRET_KEY=OLD) as made:
         yield made
-    finally:
-        processes.append(made.redis)
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        log.close()
-
-
-def redis_server(port: int) -> subprocess.Popen[bytes]:
-    """Start an empty store on this port."""
-    command = ["redis-server", "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
-
-
-def make_certificate(folder: Path) -> None:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-days", "2", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}",
-         "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
-        check=True, capture_output=True,
-    )  # fmt: skip
-
-
-def write_config(folder: Path, port: int, one: int, two: int) -> None:
-    """Put the test's ports and files in; everything else stays what users are told to use."""
-    text = (ROOT / "docs" / "nginx.conf").read_text(encoding="utf-8")
-    for ours, theirs in {
-        "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
-        "server_name example.org": f"server_name {NAME}",
-        "/etc/ssl/example.org.pem": f"{folder}/cert.pem",
-        "/etc/ssl/example.org.key": f"{folder}/key.pem",
-        "/var/log/nginx/": f"{folder}/",
-        "127.0.0.1:8001": f"127.0.0.1:{one}",
-        "127.0.0.1:8002": f"127.0.0.1:{two}",
-    }.items():
-        assert ours in text, ours
-        text = text.replace(ours, theirs)
-    (folder / "nginx.conf").write_text(text, encoding="utf-8")
 
 
 def test_preauth_on_one_and_handshake_on_another(cluster: Cluster) -> None:
-    """Every worker with the same secret accepts what another issued."""
-    session = cluster.log_in("alice")
-    sockets = [cluster.connect(session) for _ in range(8)]
-    assert [one.recv() for one in sockets] == ["alice"] * 8
-    for one in sockets:
+    """Every worker with the same secret accepts what another issued, whichever gave it."""
+    session, seen = cluster.log_in("alice"), set()
+    both = {one.pid for one in cluster.gunicorns}
+    crossed = {(one, other) for one in both for other in both if one != other}
+    for _ in range(8):
+        granted = cluster.preauth(session, "/where")
+        one = cluster.connect(session, "/where", granted)
+        seen.add((granted[2], int(one.recv().split()[0])))
         one.shutdown()
+        # nginx asks them in turn: the next round begins at the other.
+        cluster.ask("GET", "/", session)
+    assert len(both) == 2
+    assert seen == crossed
 
 
 def test_disconnect_on_one_ends_fifty_sockets_on_all(cluster: Cluster) -> None:
@@ -255,3 +107,80 @@ def test_no_token_in_nginx_logs(cluster: Cluster) -> None:
     assert '"GET /any" 403' in logs
     assert "wsguard_token" not in logs
     assert granted[0] not in logs
+
+
+def test_killed_worker_takes_nobody_with_it(cluster: Cluster) -> None:
+    """``kill -9``: the sockets of the others stay, and whoever lost one comes back."""
+    session = cluster.log_in("frank")
+    sockets = [cluster.connect(session, "/where") for _ in range(12)]
+    held = {one: int(one.recv().split()[1]) for one in sockets}
+    assert len(set(held.values())) > 1
+    victim = held[sockets[0]]
+    os.kill(victim, signal.SIGKILL)
+    for one, worker in held.items():
+        if worker != victim:
+            one.ping()
+            assert one.recv_data(control_frame=True)[0] == websocket.ABNF.OPCODE_PONG
+            continue
+        with pytest.raises((websocket.WebSocketConnectionClosedException, OSError)):
+            one.recv()
+        again = cluster.connect(session, "/where")
+        assert int(again.recv().split()[1]) != victim
+        again.shutdown()
+    until(lambda: len(cluster.workers) == 4 and victim not in cluster.workers, 20)
+    for one in held:
+        one.shutdown()
+
+
+class Coming(threading.Thread):
+    """Somebody who logs in once, and then connects and hangs up until told to stop."""
+
+    def __init__(self, cluster: Cluster, user: str) -> None:
+        super().__init__()
+        self._cluster = cluster
+        self._session = cluster.log_in(user)
+        self._user = user
+        self.stop = threading.Event()
+        self.seen: Counter[int] = Counter()
+
+    def run(self) -> None:
+        while not self.stop.is_set():
+            self.seen[self._come()] += 1
+
+    def _come(self) -> int:
+        """Return the status of one try; 0 where the wire was cut by a worker that goes."""
+        try:
+            one = self._cluster.connect(self._session)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code
+        except websocket.WebSocketBadStatusException as refused:
+            return refused.status_code
+        except (OSError, websocket.WebSocketException):
+            return 0
+        one.shutdown()
+        return 101
+
+
+def test_rotation_refuses_nobody(cluster: Cluster) -> None:
+    """In the manual's steps, one instance after the other, while people connect all the time."""
+    people = [Coming(cluster, f"user-{number}") for number in range(4)]
+    for one in people:
+        one.start()
+    try:
+        for newest, older in ((OLD, [NEW]), (NEW, [OLD])):
+            for _ in cluster.roll(SECRET_KEY=newest, SECRET_KEY_FALLBACKS=older):
+                goals = {one: one.seen.total() + 5 for one in people}
+                until(lambda goals=goals: all(one.seen.total() > goals[one] for one in goals), 30)
+    finally:
+        for one in people:
+            one.stop.set()
+            one.join(30)
+    seen = sum((one.seen for one in people), Counter[int]())
+    # A worker that goes may leave nginx without an answer, never somebody refused.
+    assert set(seen) <= {101, 502, 0}, seen
+    assert seen[101] > 60, seen
+    # Who logged in under the old key is known still; the third step ends that.
+    assert people[0]._come() == 101
+    list(cluster.roll(SECRET_KEY=NEW))
+    assert people[0]._come() == 401
