@@ -43,8 +43,9 @@ FLOORS: list[set[str]] = [
     {"testing.attacks", "testing.sockets"},
     {"testing", "testing.plugin"},
     {"ops", "ops.gunicorn", "ops.inventory", "ops.knock", "ops.logs", "ops.metrics"},
-    {"ops.attacks", "ops.audit", "ops.explain", "ops.routes", "ops.ticket"},
-    {"ops.check", "ops.probe"},
+    {"ops.audit", "ops.explain", "ops.routes", "ops.ticket", "ops.visit"},
+    {"ops.attacks", "ops.check"},
+    {"ops.probe"},
     {"ops.cli"},
     {""},
 ]  # fmt: skip

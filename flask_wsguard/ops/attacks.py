@@ -4,35 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..testing.attacks import HOSTILE_ORIGINS
-from .knock import Handshake, Preauth, Target, knock, preauth
+from .knock import Handshake, NoAnswer, Preauth, Target, knock
+from .visit import TO_ANYBODY, Stopped, Visit, said
 
-HOLE, REFUSED, NOTE, OPEN = "HOLE", "refused", "note", "open"
+HOLE, REFUSED, NOTE, OPEN, UNPROVED = "HOLE", "refused", "note", "open", "not proved"
 
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A logged-in visitor of a site: where, with which cookies, and where preauth is."""
-
-    target: Target
-    prefix: str
-    cookies: str
-
-    def ask(self) -> Preauth:
-        """Ask preauth as the site's own page does."""
-        return preauth(self.target, self.prefix, self.cookies, origin=self.target.origin)
-
-    def honest(self, granted: Preauth) -> Handshake:
-        """Return the handshake of the site's own page; without a guard it carries no token."""
-        query = f"{granted.param}={granted.token}" if granted.token else ""
-        cookies = "; ".join(part for part in (self.cookies, *granted.cookies) if part)
-        return Handshake(self.target, (self.target.origin,), query, cookies)
+OWN_PAGE = "the site's own page"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How one attempt ended: HOLE, refused, note (allowed by design), or open (the honest one)."""
+    """How one attempt ended: HOLE, refused, note (by design), open (the honest), or not proved."""
 
     attack: str
     verdict: str
@@ -53,7 +38,7 @@ def _from(make: Callable[[str], str | None]) -> Spoil:
 
 def _swapped(visit: Visit, good: Handshake) -> Handshake:
     """Bring the token of one preauth with the ticket of another."""
-    return replace(good, query=visit.honest(visit.ask()).query)
+    return replace(good, query=visit.again().query) if good.query else good
 
 
 OF_ORIGIN: dict[str, Spoil] = {
@@ -75,58 +60,97 @@ OF_CREDENTIALS: dict[str, Spoil] = {
         good, cookies=good.cookies.removeprefix(visit.cookies).lstrip("; ")
     ),
 }
+FORCED: dict[str, tuple[Callable[[Target], str | None], str]] = {
+    "preauth from a foreign origin": (lambda site: "https://evil.example", "application/json"),
+    "preauth from origin null": (lambda site: "null", "application/json"),
+    "preauth without an origin": (lambda site: None, "application/json"),
+    "preauth by a form": (lambda site: site.origin, "text/plain"),
+}
 
 
 def play(visit: Visit, other_path: str | None) -> Iterator[Verdict]:
-    """Play the attacks in turn. The first verdict is the honest one's: if it is not open, stop."""
-    granted = visit.ask()
-    if granted.reason:
-        what = f"preauth says {granted.reason}"
-        yield Verdict("the site's own page", REFUSED, granted.status, what)
-        return
+    """Play the attacks in turn. The first verdict is the honest one's: if it is not open, stop.
+
+    Where the site stops answering, the last verdict is "not proved" and says at which attack.
+    """
+    attack = OWN_PAGE
+    try:
+        granted = visit.ask()
+        own = _own_page(visit, granted)
+        yield own
+        if own.verdict != OPEN:
+            return
+        for attack, attempt in _attempts(visit, granted, other_path):
+            yield Verdict(attack, *attempt())
+        attack = f"{OWN_PAGE}, again"
+        _must_still_open(visit, granted)
+    except NoAnswer as why:
+        yield Verdict(attack, UNPROVED, why.status, str(why))
+
+
+def _own_page(visit: Visit, granted: Preauth) -> Verdict:
+    if granted.reason or granted.status in TO_ANYBODY:
+        return Verdict(OWN_PAGE, REFUSED, granted.status, said(granted))
     status = knock(visit.honest(granted))
-    yield Verdict("the site's own page", OPEN if status == 101 else REFUSED, status)
-    if status != 101:
-        return
+    return Verdict(OWN_PAGE, OPEN if status == 101 else REFUSED, status)
+
+
+Outcome = tuple[str, int, str]
+"""Verdict, status, and what more there is to say."""
+
+
+def _attempts(
+    visit: Visit, granted: Preauth, other_path: str | None
+) -> Iterator[tuple[str, Callable[[], Outcome]]]:
     # A public route gives no token and needs none; a site without a guard should have one.
     public = granted.status == 200 and not granted.token
     for attack, spoil in (OF_ORIGIN if public else {**OF_ORIGIN, **OF_CREDENTIALS}).items():
-        good = visit.honest(visit.ask() if granted.token else granted)
-        yield _verdict(attack, knock(spoil(visit, good)))
+        yield attack, partial(_spoil, visit, granted, spoil)
     if granted.token:
-        yield from _replays(visit, other_path)
-        yield from _forced_preauths(visit)
+        yield "replay at once", partial(_replay, visit)
+        if other_path:
+            yield "replay on another path", partial(_replay_at, visit, other_path)
+        for attack, (origin, content_type) in FORCED.items():
+            yield attack, partial(_force, visit, origin(visit.target), content_type)
 
 
-def _verdict(attack: str, status: int) -> Verdict:
-    return Verdict(attack, HOLE if status == 101 else REFUSED, status)
+def _spoil(visit: Visit, granted: Preauth, spoil: Spoil) -> Outcome:
+    good = visit.again() if granted.token else visit.honest(granted)
+    return _judged(spoil(visit, good))
 
 
-def _replays(visit: Visit, other_path: str | None) -> Iterator[Verdict]:
-    """Use one token twice, and on another path."""
-    good = visit.honest(visit.ask())
+def _judged(spoilt: Handshake) -> Outcome:
+    status = knock(spoilt)
+    if status in TO_ANYBODY:
+        raise Stopped("the handshake is not judged", status)
+    return HOLE if status == 101 else REFUSED, status, ""
+
+
+def _replay(visit: Visit) -> Outcome:
+    """Use one token twice."""
+    good = visit.again()
     knock(good)
-    status = knock(good)
-    if status == 101:
-        what = "a holder of both halves connects until they expire, unless WSGUARD_SINGLE_USE is on"
-        yield Verdict("replay at once", NOTE, status, what)
-    else:
-        yield Verdict("replay at once", REFUSED, status)
-    if other_path:
-        moved = visit.honest(visit.ask()).at(other_path)
-        yield _verdict("replay on another path", knock(moved))
+    verdict, status, _ = _judged(good)
+    if verdict == REFUSED:
+        return REFUSED, status, ""
+    what = "a holder of both halves connects until they expire, unless WSGUARD_SINGLE_USE is on"
+    return NOTE, status, what
 
 
-def _forced_preauths(visit: Visit) -> Iterator[Verdict]:
+def _replay_at(visit: Visit, other_path: str) -> Outcome:
+    return _judged(visit.again().at(other_path))
+
+
+def _force(visit: Visit, origin: str | None, content_type: str) -> Outcome:
     """Ask for a ticket from outside: it is a hole if a token comes."""
-    tries: dict[str, tuple[str | None, str]] = {
-        "preauth from a foreign origin": ("https://evil.example", "application/json"),
-        "preauth from origin null": ("null", "application/json"),
-        "preauth without an origin": (None, "application/json"),
-        "preauth by a form": (visit.target.origin, "text/plain"),
-    }
-    for attack, (origin, content_type) in tries.items():
-        got = preauth(
-            visit.target, visit.prefix, visit.cookies, origin=origin, content_type=content_type
-        )
-        yield Verdict(attack, HOLE if got.token else REFUSED, got.status, got.reason)
+    got = visit.ask_from(origin, content_type)
+    if got.status in TO_ANYBODY:
+        raise Stopped(said(got), got.status)
+    return HOLE if got.token else REFUSED, got.status, got.reason
+
+
+def _must_still_open(visit: Visit, granted: Preauth) -> None:
+    """Raise Stopped where the visitor has been locked out meanwhile, and with him every attack."""
+    status = knock(visit.again() if granted.token else visit.honest(granted))
+    if status != 101:
+        raise Stopped("it is refused by now, and so may be all that came after it", status)

@@ -16,7 +16,9 @@ TIMEOUT = 10.0
 
 
 class NoAnswer(Exception):
-    """The site did not answer as HTTP does."""
+    """The site answered nothing that tells anything. ``status`` is 0 where it was not HTTP."""
+
+    status = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,17 @@ def knock(handshake: Handshake) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Preauth:
-    """What preauth answered. ``token`` is empty where none was given, ``cookies`` what it set."""
+    """What preauth answered. ``token`` is empty where none was given, ``cookies`` what it set.
+
+    ``retry_after`` is the seconds of a 429 or 503, None where it names none.
+    """
 
     status: int
     token: str = ""
     param: str = ""
     cookies: tuple[str, ...] = ()
     reason: str = ""
+    retry_after: int | None = None
 
 
 def preauth(
@@ -108,7 +114,7 @@ def preauth(
     cookies: str,
     *,
     origin: str | None,
-    content_type: str = "application/json",
+    content_type: str,
 ) -> Preauth:
     """Ask for a token for the target's path, as a page of ``origin`` would."""
     kind = http.client.HTTPSConnection if target.scheme == "https" else http.client.HTTPConnection
@@ -140,7 +146,15 @@ def _read(answer: http.client.HTTPResponse, body: bytes) -> Preauth:
         str(fields.get("param") or ""),
         tuple(pair for pair in set_now if pair),
         str(fields.get("reason") or ""),
+        _retry_after(answer),
     )
+
+
+def _retry_after(answer: http.client.HTTPResponse) -> int | None:
+    value = answer.headers.get("Retry-After", "")
+    if answer.status not in {429, 503} or not (value.isascii() and value.isdecimal()):
+        return None
+    return int(value[:10])
 
 
 def _pair(line: str) -> str:

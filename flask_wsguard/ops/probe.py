@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
@@ -11,11 +12,12 @@ import click
 
 from ..core.origins import Origin
 from ..settings import Settings
-from .attacks import HOLE, OPEN, Verdict, Visit, play
-from .knock import NoAnswer, Target
+from .attacks import HOLE, OPEN, REFUSED, UNPROVED, Verdict, play
+from .knock import Target
+from .visit import Visit
 
-BLIND = 2
-"""Exit status when the honest attempt was refused: then no refusal proves anything."""
+OPEN_TO_ATTACK, BLIND = 1, 2
+"""Exit status for a hole, and for a site that gave too few answers to prove anything."""
 
 
 @click.command("probe")
@@ -24,6 +26,13 @@ BLIND = 2
 @click.option("--login", help="A command that logs in and prints those cookies.")
 @click.option("--prefix", help="Where preauth is, if not below the site's root.")
 @click.option("--other-path", help="Another socket of the site, to replay a token there.")
+@click.option(
+    "--wait",
+    "longest_wait",
+    default=60,
+    show_default=True,
+    help="Seconds by which a 429 of preauth may put off one attack.",
+)
 @click.option("--i-own-this-host", is_flag=True, help="Probe a host that is not this machine.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 def probe(
@@ -32,29 +41,37 @@ def probe(
     login: str | None,
     prefix: str | None,
     other_path: str | None,
+    longest_wait: int,
     i_own_this_host: bool,
     as_json: bool,
 ) -> None:
     """Attack the socket at URL as foreign pages would. Exits with 1 on a hole.
 
-    First the site's own page must get in; if it does not, nothing is proved, and the exit
-    status is 2.
+    First the site's own page must get in. If it does not, or if the site stops answering on the
+    way, too little is proved, and the exit status is 2.
     """
     target = _target(url, i_own_this_host)
     visit = Visit(
         target,
         Settings().url_prefix if prefix is None else prefix,
         _log_in(login) if login else cookie,
+        longest_wait,
+        _wait,
     )
-    try:
-        verdicts = list(play(visit, other_path))
-    except NoAnswer as fault:
-        raise click.ClickException(str(fault)) from None
+    verdicts = list(play(visit, other_path))
     _print(verdicts, as_json)
-    if verdicts[0].verdict != OPEN:
-        click.get_current_context().exit(BLIND)
+    click.get_current_context().exit(_exit_status(verdicts))
+
+
+def _exit_status(verdicts: list[Verdict]) -> int:
     if any(one.verdict == HOLE for one in verdicts):
-        click.get_current_context().exit(1)
+        return OPEN_TO_ATTACK
+    return BLIND if verdicts[0].verdict != OPEN or verdicts[-1].verdict == UNPROVED else 0
+
+
+def _wait(seconds: int) -> None:
+    click.echo(f"preauth says to come back later: waiting {seconds} s", err=True)
+    time.sleep(seconds)
 
 
 def _target(url: str, owned: bool) -> Target:
@@ -74,7 +91,8 @@ def _log_in(command: str) -> str:
     # The operator's own command, typed at the same prompt as this one.
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 # nosec B602
     if done.returncode or not done.stdout.strip():
-        raise click.ClickException(f"the login command printed no cookie: {done.stderr.strip()}")
+        click.echo(f"the login command printed no cookie: {done.stderr.strip()}", err=True)
+        click.get_current_context().exit(BLIND)
     return done.stdout.strip()
 
 
@@ -82,12 +100,18 @@ def _print(verdicts: list[Verdict], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(one) for one in verdicts], indent=2))
         return
-    width = max(len(one.attack) for one in verdicts)
+    attacks = max(len(one.attack) for one in verdicts)
+    kinds = max(len(REFUSED), *(len(one.verdict) for one in verdicts))
     for one in verdicts:
-        line = f"{one.attack.ljust(width)}  {one.verdict.ljust(7)}  {one.status}  {one.what}"
-        click.echo(line.rstrip())
-    holes = sum(one.verdict == HOLE for one in verdicts)
+        cells = one.attack.ljust(attacks), one.verdict.ljust(kinds), f"{one.status or '-':<3}"
+        click.echo("  ".join([*cells, one.what]).rstrip())
+    click.echo(_summary(verdicts))
+
+
+def _summary(verdicts: list[Verdict]) -> str:
     if verdicts[0].verdict != OPEN:
-        click.echo("the site's own page did not get in, so nothing is proved")
-    else:
-        click.echo(f"{len(verdicts) - 1} attacks, {holes} holes")
+        return "the site's own page did not get in, so nothing is proved"
+    tried = [one for one in verdicts[1:] if one.verdict != UNPROVED]
+    holes = sum(one.verdict == HOLE for one in tried)
+    counted = f"{len(tried)} attack{'s' * (len(tried) != 1)}, {holes} hole{'s' * (holes != 1)}"
+    return counted if verdicts[-1] in tried else f"{counted}; the rest is not proved"

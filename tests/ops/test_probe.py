@@ -11,13 +11,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from werkzeug.serving import make_server
 
 from tests.ops.commands import run, shell
 from tests.servers.conftest import Server, running
+from tests.sites import make_site
 from tests.wire import Browser
 
 pytestmark = pytest.mark.slow
@@ -152,9 +157,9 @@ def test_probe_as_its_users_run_it(server: Server, cookie: str) -> None:
 
 
 def test_a_login_that_fails_is_said() -> None:
-    """No cookie, no probe."""
+    """No cookie, no probe, and no proof."""
     code, said = run(Flask("nobody"), "probe", "http://localhost:1/echo", "--login", "exit 3")
-    assert code == 1
+    assert code == 2
     assert "the login command printed no cookie" in said
 
 
@@ -167,13 +172,14 @@ def test_only_this_machine_unless_it_is_yours(url: str) -> None:
 
 
 def test_an_address_that_is_none_is_said() -> None:
-    """A usage error; a dead port is an error of its own."""
+    """A usage error; at a dead port nothing is proved."""
     assert run(Flask("nobody"), "probe", "localhost:5000/echo")[0] == 2
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     code, said = run(Flask("nobody"), "probe", f"http://localhost:{port}/", "--i-own-this-host")
-    assert code == 1
-    assert f"http://localhost:{port}: " in said
+    assert code == 2
+    assert f"the site's own page  not proved  -    http://localhost:{port}: " in said
+    assert said.splitlines()[-1] == "the site's own page did not get in, so nothing is proved"
 
 
 def test_behind_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,25 +204,149 @@ def test_a_token_that_works_once(server: Server, cookie: str) -> None:
     assert said.splitlines()[-1] == "32 attacks, 0 holes"
 
 
-def test_a_site_that_hangs_up_is_an_error() -> None:
-    """Neither a hole nor a refusal: at preauth, and at the handshake behind it."""
-    told = [b"HTTP/1.1 404 No\r\nContent-Length: 2\r\nSet-Cookie: \x01\r\n\r\n[]", b""]
+GONE = b"HTTP/1.1 404 No\r\nContent-Length: 2\r\nSet-Cookie: \x01\r\n\r\n[]"
+OPENED = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+CLOSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+AWAY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+
+# what a site without preauth answers, exit status, the rows, the last line
+STOPS: list[tuple[str, list[bytes], int, list[tuple[str, str, int]], str]] = [
+    (
+        "at-once",
+        [GONE, b""],
+        2,
+        [("the site's own page", "not proved", 0)],
+        "the site's own page did not get in, so nothing is proved",
+    ),
+    (
+        "after-a-hole",
+        [GONE, OPENED, OPENED, b""],
+        1,
+        [
+            ("the site's own page", "open", 101),
+            ("Origin foreign", "HOLE", 101),
+            ("Origin look-alike, suffix", "not proved", 0),
+        ],
+        "1 attack, 1 hole; the rest is not proved",
+    ),
+    (
+        "by-503",
+        [GONE, OPENED, CLOSED, CLOSED, AWAY],
+        2,
+        [
+            ("the site's own page", "open", 101),
+            ("Origin foreign", "refused", 403),
+            ("Origin look-alike, suffix", "refused", 403),
+            ("Origin look-alike, prefix", "not proved", 503),
+        ],
+        "2 attacks, 0 holes; the rest is not proved",
+    ),
+    (
+        "by-locking-the-visitor-out",
+        [GONE, OPENED, *[CLOSED] * 28],
+        2,
+        [
+            ("the site's own page", "open", 101),
+            *((attack, "refused", 403) for attack in ATTACKS),
+            ("the site's own page, again", "not proved", 403),
+        ],
+        "27 attacks, 0 holes; the rest is not proved",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "rows", "last"), [row[1:] for row in STOPS], ids=[row[0] for row in STOPS]
+)
+def test_a_site_that_stops_answering_proves_no_more(
+    told: list[bytes], code: int, rows: list[tuple[str, str, int]], last: str
+) -> None:
+    """What was seen before is told all the same, and a hole stays a hole."""
+    with telling(*told) as port:
+        assert probe(f"http://127.0.0.1:{port}/x") == (code, rows)
+    with telling(*told) as port:
+        _, said = run(Flask("nobody"), "probe", f"http://127.0.0.1:{port}/x")
+    assert said.splitlines()[-1] == last
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "says"),
+    [
+        ("99", "preauth says 429, to come back in 99 s"),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "preauth says 429"),
+    ],
+)
+def test_a_limit_that_is_reached_at_once_is_said(retry_after: str, says: str) -> None:
+    """No handshake is sent without a token, because its refusal would look like one."""
+    limit = f"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\nRetry-After: {retry_after}\r\n\r\n"
+    with telling(limit.encode()) as port:
+        code, said = run(Flask("nobody"), "probe", f"http://127.0.0.1:{port}/x")
+    assert code == 2
+    assert said.splitlines()[0] == f"the site's own page  refused  429  {says}"
+
+
+def test_a_limit_on_preauth_is_waited_out_and_the_hole_behind_it_found() -> None:
+    """Ten tickets a second are fewer than the attacks need; each wait is said."""
+    with limited("10 per second", WSGUARD_ALLOW_MISSING_ORIGIN=True) as (url, cookie):
+        code, said = run(Flask("nobody"), "probe", url, "--cookie", cookie)
+    assert code == 1
+    assert re.search(r"^preauth says to come back later: waiting [12] s$", said, re.MULTILINE)
+    assert re.search(r"^Origin missing +HOLE +101$", said, re.MULTILINE)
+    assert said.splitlines()[-1] == "32 attacks, 2 holes"
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "attack"),
+    [
+        ("10 per minute", 2, "Origin with a path"),
+        ("30 per minute", 1, "preauth from a foreign origin"),
+    ],
+    ids=["before-the-hole", "behind-it"],
+)
+def test_a_limit_that_lasts_stops_the_proof(limit: str, code: int, attack: str) -> None:
+    """Neither a handshake without a token nor a 429 of preauth counts as an attack refused."""
+    with limited(limit, WSGUARD_ALLOW_MISSING_ORIGIN=True) as (url, cookie):
+        status, rows = probe(url, "--cookie", cookie, "--wait", "0")
+    assert (status, rows[-1]) == (code, (attack, "not proved", 429))
+
+
+@contextmanager
+def telling(*answers: bytes) -> Iterator[int]:
+    """Give each answer to one client, in turn."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            for answer in told:
+            for answer in answers:
                 peer, _ = listener.accept()
                 with peer:
-                    peer.recv(65536)
+                    read_request(peer)
                     peer.sendall(answer)
 
         thread = threading.Thread(target=serve)
         thread.start()
-        port = listener.getsockname()[1]
-        code, said = run(Flask("nobody"), "probe", f"http://127.0.0.1:{port}/x")
+        yield listener.getsockname()[1]
         thread.join(10)
-    assert code == 1
-    assert f"http://127.0.0.1:{port}: " in said
+
+
+@contextmanager
+def limited(limit: str, **config: Any) -> Iterator[tuple[str, str]]:
+    """Serve the tests' site with a limit on preauth; give a socket's URL and alice's session."""
+    app = make_site(**config)
+    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", headers_enabled=True)
+    limiter.limit(limit)(app.extensions["test_guard"].blueprint)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    jar = Browser(server.port).log_in("alice").jar
+    try:
+        yield (
+            f"http://localhost:{server.port}/echo",
+            "; ".join(f"{name}={value}" for name, value in jar.items()),
+        )
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextmanager
