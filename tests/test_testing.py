@@ -75,7 +75,7 @@ def test_handshake_says_why_not_and_where(client: FlaskClient) -> None:
     """Preauth refuses what it can; the handshake what comes from elsewhere."""
     evil = handshake(client, "/echo", origin="https://evil.example")
     assert isinstance(evil, Refused)
-    assert (evil.reason, evil.at) == ("origin_not_allowed", "handshake")
+    assert (evil.reason, evil.at, evil.observed) == ("origin_not_allowed", "handshake", False)
     assert "https://evil.example" in evil.detail
     missing = handshake(client, "/echo", origin=None)
     assert isinstance(missing, Refused)
@@ -217,6 +217,22 @@ def test_message_names_every_origin_that_got_in(client: FlaskClient) -> None:
     assert "accepted: 'http://localhost.evil.example' (look-alike, suffix)" in said
     assert "accepted: None (missing)" in said
     assert said.count("accepted: ") == len(HOSTILE_ORIGINS)
+
+
+def test_observe_only_lets_every_hostile_page_in_and_the_kit_says_so() -> None:
+    """What would be refused is no refusal while WSGUARD_ENFORCE is off."""
+    client = make_site(WSGUARD_ENFORCE=False).test_client()
+    client.post("/login/alice")
+    verdict = handshake(client, "/echo", origin="https://evil.example")
+    assert isinstance(verdict, Refused)
+    assert (verdict.reason, verdict.observed) == ("origin_not_allowed", True)
+    with connect(client, "/ticker", origin="https://evil.example") as socket:
+        assert socket.receive() == "public alice False"
+    with pytest.raises(AssertionError) as failed:
+        assert_only_own_origin(client, "/echo")
+    said = str(failed.value)
+    assert "let in, because WSGUARD_ENFORCE is off: 'https://evil.example' (foreign)" in said
+    assert said.count("let in, ") == len(HOSTILE_ORIGINS)
 
 
 def test_table_can_leave_out_what_the_site_lists() -> None:

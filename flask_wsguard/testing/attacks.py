@@ -71,6 +71,8 @@ def assert_only_own_origin(
         verdict = handshake(client, path, origin=origin, base_url=base_url)
         if isinstance(verdict, Accepted):
             faults.append(f"accepted: {origin!r} ({name})")
+        elif verdict.observed:
+            faults.append(f"let in, because WSGUARD_ENFORCE is off: {origin!r} ({name})")
         elif verdict.reason not in _BY_ORIGIN:
             faults.append(f"refused, but not for its origin: {origin!r}: {verdict.reason}")
     if faults:

@@ -36,11 +36,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The socket would not open: why, ``at`` preauth or handshake, and what the log says."""
+    """The socket would not open: why, ``at`` preauth or handshake, and what the log says.
+
+    ``observed`` says that it opens all the same, because WSGUARD_ENFORCE is off.
+    """
 
     reason: Refusal
     at: str
     detail: str = ""
+    observed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,8 @@ def _verdicts(app: Flask) -> Iterator[list[Accepted | Refused]]:
             Accepted(ticket.user_id, ticket.scopes) if ticket else Accepted(None, frozenset())
         )
 
-    def refused(_: Flask, reason: Refusal, detail: str, **__: Any) -> None:
-        heard.append(Refused(reason, "handshake", detail))
+    def refused(_: Flask, reason: Refusal, detail: str, observed: bool, **__: Any) -> None:
+        heard.append(Refused(reason, "handshake", detail, observed))
 
     with (
         signals.handshake_accepted.connected_to(accepted, app),
