@@ -43,9 +43,10 @@ FLOORS: list[set[str]] = [
     {"testing.attacks", "testing.sockets"},
     {"testing", "testing.plugin"},
     {"ops", "ops.gunicorn", "ops.inventory", "ops.knock", "ops.logs", "ops.metrics"},
-    {"ops.audit", "ops.explain", "ops.routes", "ops.ticket", "ops.visit"},
-    {"ops.attacks", "ops.check"},
-    {"ops.probe"},
+    {"ops.explain", "ops.findings", "ops.routes", "ops.ticket", "ops.visit"},
+    {"ops.attacks", "ops.secret_keys"},
+    {"ops.audit", "ops.probe"},
+    {"ops.check"},
     {"ops.cli"},
     {""},
 ]  # fmt: skip

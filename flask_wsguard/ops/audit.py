@@ -2,84 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
-
-from flask import Flask
+from collections.abc import Iterator
 
 from ..core.carriers import OWN_PROTOCOL, SUBPROTOCOL
 from ..core.origins import Origin, parse_entry
 from ..servers import NO_OWN_PROTOCOL
-from ..state import State
-from .inventory import SocketRoute
-
-ERROR, WARNING = "error", "warning"
-
-SHORTEST_SECRET = 16
-"""Bytes of a key below which it can be guessed off line, from one token."""
-
-_PLACEHOLDER = re.compile(
-    r"(dev|development|test|secret|change|changeme|password|your|default|example)\b", re.IGNORECASE
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One fault: a stable ``id``, ``severity`` (error, warning), what is wrong, what to write."""
-
-    id: str
-    severity: str
-    what: str
-    write: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """How the site is served; None where the operator did not say."""
-
-    workers: int | None = None
-    threads: int | None = None
-    worker_class: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """All that the audit looks at. Needs an app context."""
-
-    app: Flask
-    state: State
-    routes: list[SocketRoute]
-    served: Deployment
-
-    @property
-    def sock_options(self) -> dict[str, Any]:
-        """Return what flask-sock is told."""
-        return self.app.config.get("SOCK_SERVER_OPTIONS") or {}
-
-    @property
-    def hosts(self) -> list[str]:
-        """Return the names under which the site says that it is served, without ports."""
-        named = [*(self.app.config.get("TRUSTED_HOSTS") or []), self.app.config.get("SERVER_NAME")]
-        return [name.rpartition(":")[0] or name for name in named if name]
-
-
-Audit = Callable[[Site], Iterator[Finding]]
-
-
-def secrets(site: Site) -> Iterator[Finding]:
-    """Find keys that can be guessed: with one, anybody writes tickets."""
-    line = (
-        "SECRET_KEY = \"<the output of: python -c 'import secrets; print(secrets.token_hex())'>\""
-    )
-    for key in site.state.settings.secret_key:
-        text = key if isinstance(key, str) else key.decode("latin-1")
-        if _PLACEHOLDER.match(text):
-            yield Finding("secret_default", ERROR, "a secret key reads like a placeholder", line)
-        elif len(text.encode()) < SHORTEST_SECRET:
-            what = f"a secret key has {len(text.encode())} bytes, fewer than {SHORTEST_SECRET}"
-            yield Finding("secret_short", ERROR, what, line)
+from .findings import ERROR, WARNING, Audit, Finding, Site
+from .secret_keys import secret_keys
 
 
 def switches(site: Site) -> Iterator[Finding]:
@@ -192,7 +121,7 @@ def cookies(site: Site) -> Iterator[Finding]:
 
 
 AUDITS: tuple[Audit, ...] = (
-    secrets, switches, origins, routes, sockets, serving, cookies,
+    secret_keys, switches, origins, routes, sockets, serving, cookies,
 )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from dataclasses import asdict
 import click
 from flask.cli import with_appcontext
 
-from .audit import ERROR, Deployment, Site, audit
+from .audit import audit
+from .findings import ERROR, Deployment, Site
 from .inventory import guarded_app, socket_routes
 
 

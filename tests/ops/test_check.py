@@ -69,7 +69,8 @@ CONFIGURED: list[tuple[str, str, dict[str, Any]]] = [
     ("secret_default", "error", {"SECRET_KEY": "change me: at least 32 random bytes"}),
     ("secret_default", "error", {"SECRET_KEY": b"dev"}),
     ("secret_short", "error", {"SECRET_KEY": "a1b2c3d4e5f6"}),
-    ("secret_short", "error", {"SECRET_KEY_FALLBACKS": ["0123456789abcde"]}),
+    ("secret_short", "error", {"SECRET_KEY_FALLBACKS": ["9f8b2c9f8b2c9f8"]}),
+    ("secret_short", "error", {"SECRET_KEY": b"\xf1\xe2\xd3\xc4\xb5\xa6\x97\x88"}),
     ("observe_only", "error", {"WSGUARD_ENFORCE": False}),
     ("insecure_transport", "error", {"WSGUARD_ALLOW_INSECURE_TRANSPORT": True}),
     ("missing_origin", "warning", {"WSGUARD_ALLOW_MISSING_ORIGIN": True}),
@@ -106,6 +107,58 @@ def test_each_fault_of_the_configuration_is_found(
 ) -> None:
     """It, and nothing else."""
     assert findings(make(**config)) == [(id_, severity)]
+
+
+# the keys of a site, what is said of the faulty one, and what to write
+FAULTY: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "newest",
+        {"SECRET_KEY": "default_secret_key"},
+        "SECRET_KEY reads like a placeholder",
+        "SECRET_KEY = \"<the output of: python -c 'import secrets; print(secrets.token_hex())'>\"",
+    ),
+    (
+        "fallback",
+        {"SECRET_KEY_FALLBACKS": ["8e7a1b" * 8, "default_secret_key"]},
+        "an older key in SECRET_KEY_FALLBACKS reads like a placeholder",
+        "leave it out of SECRET_KEY_FALLBACKS",
+    ),
+    (
+        "the-guards-own",
+        {"WSGUARD_SECRET_KEY": "a1b2c3d4e5f6"},
+        "WSGUARD_SECRET_KEY has 12 bytes, fewer than 16",
+        "WSGUARD_SECRET_KEY = "
+        "\"<the output of: python -c 'import secrets; print(secrets.token_hex())'>\"",
+    ),
+    (
+        "the-guards-older",
+        {"WSGUARD_SECRET_KEY": ["8e7a1b" * 8, b"default_secret_key"]},
+        "an older key in WSGUARD_SECRET_KEY reads like a placeholder",
+        "leave it out of WSGUARD_SECRET_KEY",
+    ),
+    (
+        "the-sessions-beside-the-guards",
+        {"WSGUARD_SECRET_KEY": "8e7a1b" * 8, "SECRET_KEY": "default_secret_key"},
+        "SECRET_KEY reads like a placeholder",
+        "SECRET_KEY = \"<the output of: python -c 'import secrets; print(secrets.token_hex())'>\"",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("keys", "what", "write"), [row[1:] for row in FAULTY], ids=[row[0] for row in FAULTY]
+)
+def test_the_faulty_key_is_called_by_its_setting(
+    keys: dict[str, Any], what: str, write: str
+) -> None:
+    """Changing another one would mend nothing."""
+    (found,) = json.loads(run(make(**keys), "check", "--json", *SERVED)[1])
+    assert (found["what"], found["write"]) == (what, write)
+
+
+def test_a_guard_with_its_own_key_needs_none_of_flasks() -> None:
+    """Sessions may be kept elsewhere."""
+    assert findings(make(SECRET_KEY=None, WSGUARD_SECRET_KEY="8e7a1b" * 8)) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""Keys that can be guessed: whoever has one writes tickets for any user, and sessions too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from .findings import ERROR, Finding, Site
+
+SHORTEST = 16
+"""Bytes of a key below which it can be guessed off line, from one token."""
+
+_FEWEST = 5
+"""Different characters. Sixteen random hexadecimal digits have fewer once in two millions."""
+
+_PUBLISHED = (
+    "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+    '_5#y2L"F4Q8z\n\xec]/',
+    "A0Zr98j/3yX R~XHH!jmN]LWX/,?RT",
+)
+"""The keys that Flask's own manual shows, now and before."""
+
+_BETWEEN = re.compile(r"[ -/:-@\[-`{-~]+")
+
+# What manuals, templates and impatience write, with digits between. What could be hexadecimal
+# digits is no word: a random key has many of those.
+_WORDS = re.compile(
+    "(?=.*[g-z])(?:[0-9]|"
+    + "|".join(
+        """
+        a abc admin an and any app application apps as asdf at auth bar baz be by byte bytes
+        change changed changeit character characters chars config cookie csrf default demo dev
+        devel developer development django do does dont dummy edit enter env environment example
+        fake fallback fixme flask foo for from generate generated goes good guess hard hash have
+        hello here hidden host i if ignore in is it jwt key keys least length letmein letter
+        letters local long longer login main me mine more must my need never new no not now of
+        old on one only or our own pass passwd password phrase placeholder please plain precious
+        prod production project public put qwerty random real really replace replaced salt sample
+        secret secrets secure set settings should site sixteen some staging string strong sure
+        super test tested testing text than that the thing thirty this to todo token top two
+        unique unsafe use used user value very was web what will with world xxx you your
+        """.split()
+    )
+    + ")+"
+)
+
+
+def secret_keys(site: Site) -> Iterator[Finding]:
+    """Find keys that can be guessed, each by the name of its setting."""
+    for name, line, key in _keys(site):
+        size = len(key.encode() if isinstance(key, str) else key)
+        if is_placeholder(key if isinstance(key, str) else key.decode("latin-1")):
+            yield Finding("secret_default", ERROR, f"{name} reads like a placeholder", line)
+        elif size < SHORTEST:
+            what = f"{name} has {size} bytes, fewer than {SHORTEST}"
+            yield Finding("secret_short", ERROR, what, line)
+
+
+def _keys(site: Site) -> Iterator[tuple[str, str, str | bytes]]:
+    """Yield every key: what to call it, the line that mends it, and the key."""
+    config = site.app.config
+    if config.get("WSGUARD_SECRET_KEY") is not None:
+        yield from _named("WSGUARD_SECRET_KEY", *site.state.settings.secret_key)
+    # The session's: who can write sessions needs no ticket of somebody else's.
+    if config["SECRET_KEY"]:
+        yield from _named("SECRET_KEY", config["SECRET_KEY"])
+    for key in config.get("SECRET_KEY_FALLBACKS") or ():
+        yield _older("SECRET_KEY_FALLBACKS", key)
+
+
+def _named(
+    setting: str, newest: str | bytes, *older: str | bytes
+) -> Iterator[tuple[str, str, str | bytes]]:
+    line = (
+        f"{setting} = \"<the output of: python -c 'import secrets; print(secrets.token_hex())'>\""
+    )
+    yield setting, line, newest
+    for key in older:
+        yield _older(setting, key)
+
+
+def _older(setting: str, key: str | bytes) -> tuple[str, str, str | bytes]:
+    return f"an older key in {setting}", f"leave it out of {setting}", key
+
+
+def is_placeholder(text: str) -> bool:
+    """Tell whether a key is a manual's, a row of like characters, or mostly words of templates.
+
+    What ``secrets`` makes is none: neither hexadecimal digits, nor base64, nor bytes.
+    """
+    if text in _PUBLISHED or len(set(text)) < _FEWEST or _counts_up(text):
+        return True
+    parts = [part for part in _BETWEEN.split(text.lower()) if not part.isdecimal()]
+    known = sum(len(part) for part in parts if _WORDS.fullmatch(part))
+    return 0 < sum(map(len, parts)) * 2 <= known * 3
+
+
+def _counts_up(text: str) -> bool:
+    """Tell whether half of the characters follow the one before, as in 0123456789."""
+    steps = sum(ord(after) - ord(before) == 1 for before, after in pairwise(text))
+    return steps * 2 >= len(text)
