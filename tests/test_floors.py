@@ -42,7 +42,10 @@ FLOORS: list[set[str]] = [
     {"client", "testing.handshakes"},
     {"testing.attacks", "testing.sockets"},
     {"testing", "testing.plugin"},
-    {"ops", "ops.gunicorn", "ops.inventory", "ops.knock", "ops.logs", "ops.metrics"},
+    {
+        "ops", "ops.gunicorn", "ops.inventory", "ops.knock", "ops.logs", "ops.metrics",
+        "ops.same_site",
+    },
     {"ops.explain", "ops.findings", "ops.routes", "ops.ticket", "ops.visit"},
     {"ops.attacks", "ops.secret_keys"},
     {"ops.audit", "ops.probe"},

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..core.carriers import OWN_PROTOCOL, SUBPROTOCOL
-from ..core.origins import Origin, parse_entry
+from ..core.origins import parse_entry
 from ..servers import NO_OWN_PROTOCOL
 from .findings import ERROR, WARNING, Audit, Finding, Site
+from .same_site import may_be_same_site, site_of
 from .secret_keys import secret_keys
 
 
@@ -37,18 +38,36 @@ def origins(site: Site) -> Iterator[Finding]:
     if "self" in settings.allowed_origins and not site.app.config.get("TRUSTED_HOSTS"):
         what = '"self" trusts the Host header, which DNS rebinding makes the attacker\'s'
         yield Finding("self_without_hosts", WARNING, what, 'TRUSTED_HOSTS = ["example.org"]')
-    for entry in settings.allowed_origins:
-        if entry == "self":
-            continue
+    listed = [entry for entry in settings.allowed_origins if entry != "self"]
+    for entry in listed:
         origin, _ = parse_entry(entry)
         if origin.scheme == "http" and not origin.is_loopback:
             what = f"{entry} is plain http: whoever is on its network can write its pages"
             yield Finding("http_origin", WARNING, what, f'"{entry.replace("http:", "https:", 1)}"')
-        if site.hosts and not any(_may_be_same_site(origin, host) for host in site.hosts):
+    if site.known_as:
+        yield from _of_other_sites(site, listed)
+    elif listed:
+        yield _unjudged(listed)
+
+
+def _of_other_sites(site: Site, listed: list[str]) -> Iterator[Finding]:
+    for entry in listed:
+        if not any(may_be_same_site(entry, own) for own in site.known_as):
             what = f"{entry} is another site: the Strict ticket cookie never travels from there"
-            yield Finding(
-                "cross_site_origin", WARNING, what, "leave it out, unless for public sockets"
-            )
+            line = "leave it out, unless for public sockets"
+            yield Finding("cross_site_origin", WARNING, what, line)
+
+
+def _unjudged(listed: list[str]) -> Finding:
+    """Say that nobody knows whether these origins can work, or that not all of them can."""
+    sites = {site_of(parse_entry(entry)[0]) for entry in listed}
+    what = f"nothing says where the site is served, so nobody can tell whether {listed[0]} can work"
+    if len(sites) > 1:
+        what = (
+            f"{' and '.join(sorted(sites))} are different sites, and the Strict ticket cookie "
+            "travels within one: at most one of them can work"
+        )
+    return Finding("site_unknown", WARNING, what, "--site https://example.org, or TRUSTED_HOSTS")
 
 
 def routes(site: Site) -> Iterator[Finding]:
@@ -129,9 +148,3 @@ def audit(site: Site) -> list[Finding]:
     """Return all findings, errors first."""
     found = [finding for ask in AUDITS for finding in ask(site)]
     return sorted(found, key=lambda finding: finding.severity != ERROR)
-
-
-def _may_be_same_site(origin: Origin, host: str) -> bool:
-    """Tell whether two hosts share their last two labels, the least that a site has."""
-    ends = [name.lstrip(".").lower().split(".")[-2:] for name in (origin.host, host)]
-    return ends[0] == ends[1]

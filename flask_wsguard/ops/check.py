@@ -10,13 +10,14 @@ from flask.cli import with_appcontext
 
 from .audit import audit
 from .findings import ERROR, Deployment, Site
-from .inventory import guarded_app, socket_routes
+from .inventory import guarded_app, served_at, socket_routes
 
 
 @click.command("check")
 @click.option("--workers", type=click.IntRange(1), help="Processes that serve the site.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of each, under gthread.")
 @click.option("--worker-class", help="gunicorn's: gthread, gevent, sync.")
+@click.option("--site", help="Where the site is served, such as https://example.org.")
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @with_appcontext
@@ -24,12 +25,13 @@ def check(
     workers: int | None,
     threads: int | None,
     worker_class: str | None,
+    site: str | None,
     strict: bool,
     as_json: bool,
 ) -> None:
     """Audit the configuration for production. Exits with 1 on an error."""
     app, state = guarded_app()
-    served = Deployment(workers, threads, worker_class)
+    served = Deployment(workers, threads, worker_class, served_at(app, site))
     findings = audit(Site(app, state, socket_routes(app, state), served))
     errors = sum(finding.severity == ERROR for finding in findings)
     if as_json:

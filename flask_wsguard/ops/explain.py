@@ -17,7 +17,7 @@ from ..core.source import Source, refuse_foreign_origin, refuse_transport
 from ..marks import mark_of
 from ..reports import sentence
 from ..state import State
-from .inventory import guarded_app
+from .inventory import guarded_app, served_at
 
 
 @click.command("explain")
@@ -29,7 +29,7 @@ def explain(origin: str, path: str | None, site: str | None) -> None:
     """Say whether a page of ORIGIN may connect, and why. Exits with 1 if it may not."""
     app, state = guarded_app()
     mark = None if path is None else _mark_at(app, state, path)
-    own = _own(app, site)
+    own = served_at(app, site)
     allowed, why = _explain(state, origin, mark, own)
     click.echo(f"{'allowed' if allowed else 'refused'}: {why}")
     if not allowed:
@@ -56,16 +56,6 @@ def _explain(state: State, origin: str, mark: Mark | None, own: Origin | None) -
     if refused := refuse_transport(source, rules) or refuse_foreign_origin(source, rules):
         return False, f"{refused.reason}: {sentence(refused)}"
     return True, f"by {rule!r} in WSGUARD_ALLOWED_ORIGINS"
-
-
-def _own(app: Flask, site: str | None) -> Origin | None:
-    name = app.config.get("SERVER_NAME")
-    text = site or (f"{app.config['PREFERRED_URL_SCHEME']}://{name}" if name else None)
-    if text is None:
-        return None
-    if (own := Origin.parse(text.rstrip("/"))) is None:
-        raise click.UsageError(f"--site {text!r} is not scheme://host[:port]")
-    return own
 
 
 def _mark_at(app: Flask, state: State, path: str) -> Mark:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask
 
+from ..core.origins import Origin
 from ..state import State
 from .inventory import SocketRoute
 
@@ -26,11 +27,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """How the site is served; None where the operator did not say."""
+    """How and where the site is served; None where nobody said."""
 
     workers: int | None = None
     threads: int | None = None
     worker_class: str | None = None
+    own: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,11 @@ class Site:
         return self.app.config.get("SOCK_SERVER_OPTIONS") or {}
 
     @property
-    def hosts(self) -> list[str]:
-        """Return the names under which the site says that it is served, without ports."""
-        named = [*(self.app.config.get("TRUSTED_HOSTS") or []), self.app.config.get("SERVER_NAME")]
-        return [name.rpartition(":")[0] or name for name in named if name]
+    def known_as(self) -> list[Origin]:
+        """Return where the site says that it is served; of TRUSTED_HOSTS the host alone counts."""
+        names = self.app.config.get("TRUSTED_HOSTS") or []
+        trusted = [Origin.of_request("https", name.lstrip(".")) for name in names]
+        return [origin for origin in (*trusted, self.served.own) if origin]
 
 
 Audit = Callable[[Site], Iterator[Finding]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -161,16 +162,60 @@ def test_a_guard_with_its_own_key_needs_none_of_flasks() -> None:
     assert findings(make(SECRET_KEY=None, WSGUARD_SECRET_KEY="8e7a1b" * 8)) == []
 
 
+# where the site is served, a listed origin, whether its pages may be of the same site
+SITES: list[tuple[str, str, bool]] = [
+    ("example.org", "https://app.example.org", True),
+    ("example.org", "https://*.example.org", True),
+    ("example.org", "https://example.org:8443", True),
+    (".example.org", "https://app.example.org", True),
+    ("www.example.org:8443", "https://app.example.org", True),
+    ("example.org", "https://example.org.", True),
+    ("example.org", "https://example.net", False),
+    ("example.org", "https://evil-example.org", False),
+    ("10.0.0.1", "https://10.0.0.1:8443", True),
+    ("10.0.0.1", "https://10.9.0.1", False),
+    ("[::1]:5000", "http://[::1]:5173", True),
+    ("[2001:db8::1]", "https://[2001:db8::2]", False),
+    ("app.localhost", "http://*.localhost", True),
+    ("app.localhost", "http://localhost", False),
+]
+
+
+@pytest.mark.parametrize(("host", "listed", "same"), SITES)
+def test_origins_of_another_site_are_found(host: str, listed: str, same: bool) -> None:
+    """The Strict cookie travels from a sibling and another port; addresses have no siblings."""
+    found = findings(make(TRUSTED_HOSTS=[host], WSGUARD_ALLOWED_ORIGINS=["self", listed]))
+    assert found == ([] if same else [("cross_site_origin", "warning")])
+
+
 @pytest.mark.parametrize(
-    "origins",
+    ("listed", "says"),
     [
-        ["self", "https://app.example.org", "https://*.example.org"],
-        ["https://example.org:8443"],
+        (["https://app.example.org"], "nobody can tell whether https://app.example.org can work"),
+        (
+            ["https://partner.example", "https://www.other.net", "https://other.net"],
+            "other.net and partner.example are different sites, and the Strict ticket cookie "
+            "travels within one: at most one of them can work",
+        ),
     ],
+    ids=["one-site", "two-sites"],
 )
-def test_origins_of_the_same_site_are_fine(origins: list[str]) -> None:
-    """A sibling and another port; the Strict cookie travels from there."""
-    assert findings(make(WSGUARD_ALLOWED_ORIGINS=origins)) == []
+def test_a_site_that_is_served_nobody_knows_where_is_asked(listed: list[str], says: str) -> None:
+    """With --site it can be judged, and each origin that cannot work is named."""
+    app = make(TRUSTED_HOSTS=None, WSGUARD_ALLOWED_ORIGINS=listed)
+    (found,) = json.loads(run(app, "check", "--json", *SERVED)[1])
+    assert found["id"] == "site_unknown"
+    assert says in found["what"]
+    assert found["write"] == "--site https://example.org, or TRUSTED_HOSTS"
+    site = listed[0].replace("app.", "www.")
+    _, said = run(app, "check", *SERVED, "--site", site)
+    assert re.findall(r"^warning: \w+: (\S+) is another site", said, re.MULTILINE) == listed[1:]
+
+
+def test_a_site_that_is_no_origin_is_a_usage_error() -> None:
+    """As for explain."""
+    code, said = run(make(), "check", "--site", "example.org")
+    assert (code, "is not scheme://host[:port]" in said) == (2, True)
 
 
 def test_routes_that_nobody_can_open_are_found() -> None:
