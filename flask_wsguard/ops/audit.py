@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from ..core.carriers import OWN_PROTOCOL, SUBPROTOCOL
 from ..core.origins import parse_entry
 from ..servers import NO_OWN_PROTOCOL
-from .findings import ERROR, WARNING, Audit, Finding, Site
+from .findings import ERROR, GTHREAD, OTHER, SYNC, WARNING, Audit, Finding, Site
 from .same_site import may_be_same_site, site_of
 from .secret_keys import secret_keys
+
+_GOOD_WORKER = "--worker-class gthread --threads 100"
 
 
 def switches(site: Site) -> Iterator[Finding]:
@@ -106,11 +108,16 @@ def sockets(site: Site) -> Iterator[Finding]:
 def serving(site: Site) -> Iterator[Finding]:
     """Find what the server in front cannot do."""
     settings, served = site.state.settings, site.served
-    if served.worker_class == "sync":
+    if served.worker == SYNC:
         what = "gunicorn's sync worker serves one socket, and nothing else meanwhile"
-        yield Finding("sync_worker", ERROR, what, "--worker-class gthread --threads 100")
+        yield Finding("sync_worker", ERROR, what, _GOOD_WORKER)
+    if served.worker == OTHER:
+        # A class of the site's own, unlike a bare name, may be a worker that serves sockets.
+        severity = WARNING if "." in str(served.worker_class) else ERROR
+        what = f"sockets are not known to work under a worker class {served.worker_class!r}"
+        yield Finding("unknown_worker", severity, what, _GOOD_WORKER)
     most, threads = settings.max_connections, served.threads
-    if served.worker_class != "gevent" and (most is None or (threads and most >= threads)):
+    if served.worker in {None, GTHREAD} and (most is None or (threads and most >= threads)):
         what = "under gthread open sockets can hold every thread: then the site hangs"
         line = f"WSGUARD_MAX_CONNECTIONS = {max(1, threads * 9 // 10) if threads else 90}"
         yield Finding("all_threads", WARNING, what, line)

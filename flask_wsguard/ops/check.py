@@ -9,14 +9,14 @@ import click
 from flask.cli import with_appcontext
 
 from .audit import audit
-from .findings import ERROR, Deployment, Site
+from .findings import ERROR, WARNING, Deployment, Site
 from .inventory import guarded_app, served_at, socket_routes
 
 
 @click.command("check")
 @click.option("--workers", type=click.IntRange(1), help="Processes that serve the site.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of each, under gthread.")
-@click.option("--worker-class", help="gunicorn's: gthread, gevent, sync.")
+@click.option("--worker-class", help="gunicorn's, by name or by class.")
 @click.option("--site", help="Where the site is served, such as https://example.org.")
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
@@ -41,6 +41,10 @@ def check(
             click.echo(f"{finding.severity}: {finding.id}: {finding.what}")
             for line in finding.write.splitlines():
                 click.echo(f"    {line}")
-        click.echo(f"{errors} errors, {len(findings) - errors} warnings")
+        click.echo(_count(errors, ERROR) + ", " + _count(len(findings) - errors, WARNING))
     if errors or (strict and findings):
         click.get_current_context().exit(1)
+
+
+def _count(number: int, severity: str) -> str:
+    return f"{number} {severity}{'s' * (number != 1)}"

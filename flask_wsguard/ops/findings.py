@@ -14,6 +14,21 @@ from .inventory import SocketRoute
 
 ERROR, WARNING = "error", "warning"
 
+GTHREAD, GEVENT, SYNC, OTHER = "gthread", "gevent", "sync", "other"
+
+WORKERS = {
+    "gthread": GTHREAD,
+    "gunicorn.workers.gthread.ThreadWorker": GTHREAD,
+    "gevent": GEVENT,
+    "gevent_wsgi": GEVENT,
+    "gevent_pywsgi": GEVENT,
+    "gunicorn.workers.ggevent.GeventWorker": GEVENT,
+    "gunicorn.workers.ggevent.GeventPyWSGIWorker": GEVENT,
+    "sync": SYNC,
+    "gunicorn.workers.sync.SyncWorker": SYNC,
+}
+"""gunicorn's worker classes by every name that it takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -33,6 +48,15 @@ class Deployment:
     threads: int | None = None
     worker_class: str | None = None
     own: Origin | None = None
+
+    @property
+    def worker(self) -> str | None:
+        """Return gthread, gevent or sync, whatever it was called; OTHER for one not known here."""
+        if self.worker_class is None:
+            return None
+        worker = WORKERS.get(self.worker_class.removeprefix("egg:gunicorn#"), OTHER)
+        # gunicorn's own rule.
+        return GTHREAD if worker == SYNC and (self.threads or 1) > 1 else worker
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ import pytest
 from flask import Flask
 from flask_login import LoginManager
 from flask_sock import Sock
+from gunicorn.workers import SUPPORTED_WORKERS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_wsguard import WSGuard, ws_protected, ws_public
+from flask_wsguard.ops.findings import WORKERS as KNOWN_WORKERS
 from tests.ops.commands import run, shell
 from tests.ops.site import create_app
 
@@ -256,13 +258,52 @@ def test_debug_mode_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert findings(make()) == [("debug", "error")]
 
 
-def test_workers_that_do_not_fit_are_found() -> None:
-    """The sync worker; gevent has no threads to run out of."""
-    assert findings(make(), "--worker-class", "sync") == [("sync_worker", "error")]
-    app = make(WSGUARD_MAX_CONNECTIONS=None)
-    assert findings(app, "--worker-class", "gevent") == []
-    assert findings(app) == [("all_threads", "warning")]
-    assert findings(app, "--workers", "2") == [("all_threads", "warning")]
+# worker class, threads, what is found of a site without and with WSGUARD_MAX_CONNECTIONS = 90
+WORKERS: list[tuple[str | None, int | None, list[str], list[str]]] = [
+    (None, None, ["all_threads"], []),
+    ("gthread", None, ["all_threads"], []),
+    ("gthread", 100, ["all_threads"], []),
+    ("gthread", 90, ["all_threads"], ["all_threads"]),
+    ("gunicorn.workers.gthread.ThreadWorker", 100, ["all_threads"], []),
+    ("egg:gunicorn#gthread", 100, ["all_threads"], []),
+    ("gevent", 90, [], []),
+    ("gevent_wsgi", None, [], []),
+    ("gevent_pywsgi", None, [], []),
+    ("gunicorn.workers.ggevent.GeventWorker", None, [], []),
+    ("gunicorn.workers.ggevent.GeventPyWSGIWorker", None, [], []),
+    ("sync", None, ["sync_worker"], ["sync_worker"]),
+    ("sync", 1, ["sync_worker"], ["sync_worker"]),
+    ("sync", 100, ["all_threads"], []),
+    ("gunicorn.workers.sync.SyncWorker", None, ["sync_worker"], ["sync_worker"]),
+    ("eventlet", None, ["unknown_worker"], ["unknown_worker"]),
+    ("uwsgi", None, ["unknown_worker"], ["unknown_worker"]),
+    ("shop.workers.Worker", None, ["unknown_worker"], ["unknown_worker"]),
+]
+
+
+@pytest.mark.parametrize(("name", "threads", "uncapped", "capped"), WORKERS)
+def test_workers_that_do_not_fit_are_found(
+    name: str | None, threads: int | None, uncapped: list[str], capped: list[str]
+) -> None:
+    """By any of gunicorn's names; sync with threads is gthread, gevent has none to run out of."""
+    served = ["--workers", "2"]
+    served += ["--worker-class", name] if name else []
+    served += ["--threads", str(threads)] if threads else []
+    assert [id_ for id_, _ in findings(make(WSGUARD_MAX_CONNECTIONS=None), *served)] == uncapped
+    assert [id_ for id_, _ in findings(make(), *served)] == capped
+
+
+def test_a_bare_name_that_gunicorn_does_not_know_is_an_error() -> None:
+    """It cannot start; a class of the site's own may do."""
+    assert findings(make(), "--worker-class", "foo") == [("unknown_worker", "error")]
+    assert findings(make(), "--worker-class", "a.B") == [("unknown_worker", "warning")]
+
+
+def test_known_workers_are_gunicorns() -> None:
+    """All of them that serve WSGI, by name and by class."""
+    unfit = {"tornado", "asgi", "eventlet"}
+    serving = {name: path for name, path in SUPPORTED_WORKERS.items() if name not in unfit}
+    assert {*serving, *serving.values()} == set(KNOWN_WORKERS)
 
 
 def test_exit_code_is_for_ci() -> None:
@@ -273,7 +314,7 @@ def test_exit_code_is_for_ci() -> None:
     assert said == (
         "warning: session_not_secure: the session cookie also travels over plain http\n"
         "    SESSION_COOKIE_SECURE = True\n"
-        "0 errors, 1 warnings\n"
+        "0 errors, 1 warning\n"
     )
 
 
@@ -282,5 +323,6 @@ def test_check_as_its_users_run_it() -> None:
     """The tests' own site is not fit for production."""
     code, said = shell("check")
     assert code == 1
+    assert said.splitlines()[-1] == "2 errors, 7 warnings"
     assert "error: unguarded_route: /forgotten carries no mark and is refused (the view is " in said
     assert run(create_app(), "check")[1] == said
