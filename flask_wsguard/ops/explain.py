@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 import click
@@ -11,13 +13,18 @@ from flask.cli import with_appcontext
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from ..core.case import Mark, Public
+from ..core.case import Mark, Protected, Public
 from ..core.origins import Origin
 from ..core.source import Source, refuse_foreign_origin, refuse_transport
 from ..marks import mark_of
 from ..reports import sentence
+from ..settings import Settings
 from ..state import State
 from .inventory import guarded_app, served_at
+from .same_site import may_be_same_site
+
+_NEVER = "the ticket, a Strict cookie, never travels from another site"
+_SCHEMES = {"ws": "http", "wss": "https"}
 
 
 @click.command("explain")
@@ -29,36 +36,77 @@ def explain(origin: str, path: str | None, site: str | None) -> None:
     """Say whether a page of ORIGIN may connect, and why. Exits with 1 if it may not."""
     app, state = guarded_app()
     mark = None if path is None else _mark_at(app, state, path)
-    own = served_at(app, site)
-    allowed, why = _explain(state, origin, mark, own)
-    click.echo(f"{'allowed' if allowed else 'refused'}: {why}")
-    if not allowed:
-        for line in _nearest(state, origin):
-            click.echo(line)
+    answer = _explain(state, origin, mark, served_at(app, site))
+    click.echo(f"{'allowed' if answer.allowed else 'refused'}: {answer.why}")
+    for line in answer.more:
+        click.echo(line)
+    if not answer.allowed:
         click.get_current_context().exit(1)
 
 
-def _explain(state: State, origin: str, mark: Mark | None, own: Origin | None) -> tuple[bool, str]:
-    """Ask what the handshake asks, in its order."""
-    if isinstance(mark, Public) and mark.any_origin:
-        return True, "the route is @ws_public(any_origin=True)"
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether, why, and lines on what else to know or do."""
+
+    allowed: bool
+    why: str
+    more: tuple[str, ...] = ()
+
+
+def _explain(state: State, origin: str, mark: Mark | None, own: Origin | None) -> Answer:
+    """Ask what the handshake asks, in its order, as far as it is known where the site is."""
     rules, page = state.expected.rules, Origin.parse(origin)
-    if page is None:
-        return False, f"{origin!r} is not an origin that a page of the web has"
-    rule = rules.origins.rule_for(page, own)
-    if own is None:
-        if rule is not None:
-            return True, f"by {rule!r} in WSGUARD_ALLOWED_ORIGINS"
-        if rules.origins.allows_self:
-            return False, f'unless the site is served at {page}, by "self": say so with --site'
-        return False, "no entry of WSGUARD_ALLOWED_ORIGINS names it"
     source = Source(own=own, origin=origin, page=page, fetch_site=None, fetch_metadata=False)
-    if refused := refuse_transport(source, rules) or refuse_foreign_origin(source, rules):
-        return False, f"{refused.reason}: {sentence(refused)}"
-    return True, f"by {rule!r} in WSGUARD_ALLOWED_ORIGINS"
+    if own and (refused := refuse_transport(source, rules)):
+        return Answer(False, f"{refused.reason}: {sentence(refused)}")
+    if isinstance(mark, Public) and mark.any_origin:
+        return Answer(True, "the route is @ws_public(any_origin=True)")
+    if page is None:
+        why = f"{origin!r} is not an origin that a page of the web has"
+        return Answer(False, why + _meant(origin))
+    advice = tuple(_advice(state.settings, page, mark, own))
+    if own and (refused := refuse_foreign_origin(source, rules)):
+        return Answer(False, f"{refused.reason}: {sentence(refused)}", advice)
+    rule = rules.origins.rule_for(page, own)
+    if rule is None and rules.origins.allows_self:
+        why = f'names it, except "self" if the site is served at {page}: say so with --site {page}'
+        return Answer(False, f"no entry of WSGUARD_ALLOWED_ORIGINS {why}")
+    if rule is None:
+        return Answer(False, "no entry of WSGUARD_ALLOWED_ORIGINS names it", advice)
+    return _allowed(rule, mark, own)
+
+
+def _allowed(rule: str, mark: Mark | None, own: Origin | None) -> Answer:
+    """Say which entry allows the origin, and where the ticket will not follow it."""
+    why = f"by {rule!r} in WSGUARD_ALLOWED_ORIGINS"
+    if rule == "self" or isinstance(mark, Public):
+        return Answer(True, why)
+    if own is None:
+        return Answer(True, why, (f"of the same site only: {_NEVER} (--site says where yours is)",))
+    if may_be_same_site(rule, own):
+        return Answer(True, why)
+    if isinstance(mark, Protected):
+        return Answer(False, f"{rule!r} lists it, but it can open public sockets only: {_NEVER}")
+    return Answer(True, why, (f"public sockets only: {_NEVER}",))
+
+
+def _meant(origin: str) -> str:
+    """Say how to write what was meant, where that is plain."""
+    scheme, separator, rest = origin.rpartition("://")
+    host, _, path = rest.partition("/")
+    near = Origin.parse(f"{_SCHEMES.get(scheme, scheme or 'https')}://{host}")
+    if near is None or origin == "null":
+        return ""
+    if not separator:
+        return f": add the scheme, {near}"
+    if scheme in _SCHEMES:
+        return f": write the scheme of the page, {near}"
+    return f": drop the {'path' if path else 'slash'}, {near}"
 
 
 def _mark_at(app: Flask, state: State, path: str) -> Mark:
+    if not path.startswith("/"):
+        raise click.UsageError(f"a path begins with a slash: --path /{path}")
     if found := state.site.protected_paths.get(path):
         return found
     try:
@@ -70,9 +118,18 @@ def _mark_at(app: Flask, state: State, path: str) -> Mark:
     return mark
 
 
-def _nearest(state: State, origin: str) -> Iterator[str]:
-    entries = [entry for entry in state.settings.allowed_origins if entry != "self"]
-    if near := get_close_matches(origin, entries, n=1, cutoff=0.5):
+def _advice(
+    settings: Settings, page: Origin, mark: Mark | None, own: Origin | None
+) -> Iterator[str]:
+    """Say how to allow an origin that no entry names, and where that would be of no use."""
+    entries = [entry for entry in settings.allowed_origins if entry != "self"]
+    if near := get_close_matches(str(page), entries, n=1, cutoff=0.5):
         yield f"nearest rule: {near[0]!r}"
-    if Origin.parse(origin):
-        yield f'to allow it: WSGUARD_ALLOWED_ORIGINS = ["self", "{origin}"]'
+    foreign = own is not None and not may_be_same_site(str(page), own)
+    if foreign and isinstance(mark, Protected):
+        yield f"listing it would be of no use here: {_NEVER}"
+        return
+    line = f"WSGUARD_ALLOWED_ORIGINS = {json.dumps([*settings.allowed_origins, str(page)])}"
+    yield f"to allow it: {line}"
+    if foreign and mark is None:
+        yield f"public sockets only: {_NEVER}"
