@@ -16,7 +16,7 @@ LOWEST := .venv-lowest
 LOWEST_TESTS := tests/core $(addprefix tests/test_,carriers.py early.py ended.py exports.py gate.py \
     guard.py hooks.py identity.py marks.py readers.py redaction.py reports.py sessions.py settings.py \
     views.py)
-LOWEST_EXTRAS := tests/test_metrics.py tests/test_testing.py \
+LOWEST_EXTRAS := $(addprefix tests/test_,client.py metrics.py testing.py) \
     $(addprefix tests/stores/test_,contract.py redis.py watched.py)
 ENGINES := haproxy chromium chromium-driver firefox-esr webkit2gtk-driver xvfb libnss3-tools \
     default-jre-headless

@@ -7,7 +7,7 @@ socket with the token and the ticket. It names its Origin itself, which no page 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -16,6 +16,7 @@ import requests
 import websocket
 from requests.cookies import get_cookie_header
 
+from .core.carriers import CARRIERS, QUERY, SUBPROTOCOL, offering
 from .settings import Settings
 
 _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
@@ -47,16 +48,23 @@ class SocketOpener:
     ``origin`` defaults to the site's own; ``preauth`` is the path of the site's preauth. A 429 or
     503 of preauth is waited out as its Retry-After says, up to ``attempts`` tries in all and
     ``longest_wait`` seconds each. ``timeout`` is seconds for each step. One socket needs one call:
-    a ticket opens one path and dies within a minute.
+    a ticket opens one path and dies within a minute. ``carrier`` is where the token travels:
+    ``query``, or ``subprotocol`` on a site whose WSGUARD_TOKEN_CARRIERS asks for it.
     """
 
     session: requests.Session
     origin: str | None = None
     preauth: str = f"{Settings().url_prefix}/preauth"
+    carrier: str = QUERY
     timeout: float = 10.0
     attempts: int = 3
     longest_wait: float = 60.0
     sleep: Callable[[float], object] = time.sleep
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a carrier that no site has."""
+        if self.carrier not in CARRIERS:
+            raise ValueError(f"the carriers are {CARRIERS}, not {self.carrier!r}")
 
     def open(self, url: str, **options: Any) -> websocket.WebSocket:
         """Open the socket at a ws, wss, http or https URL. Raises ConnectionRefused.
@@ -69,11 +77,8 @@ class SocketOpener:
             raise ValueError(f"a socket's URL begins with wss:// or ws://, not {url!r}")
         site = f"{_SCHEMES[parts.scheme]}://{parts.netloc}"
         path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
-        fields = self._ask(site, path)
-        query = parts.query
-        if fields["token"] is not None:
-            token = urlencode({fields["param"]: fields["token"]})
-            query = f"{query}&{token}" if query else token
+        own = options.pop("subprotocols", None) or ()
+        query, offer = self._with_token(self._ask(site, path), parts.query, own)
         where = f"{site.replace('http', 'ws', 1)}{path}{'?' if query else ''}{query}"
         asked = requests.Request("GET", f"{site}{path}").prepare()
         settings = {
@@ -81,12 +86,25 @@ class SocketOpener:
             "origin": self.origin or site,
             "cookie": get_cookie_header(self.session.cookies, asked),
             "sslopt": _tls(self.session.verify),
+            "subprotocols": offer,
             **options,
         }
         try:
             return websocket.create_connection(where, **settings)
         except websocket.WebSocketBadStatusException as refused:
             raise ConnectionRefused("handshake_failed", refused.status_code) from None
+
+    def _with_token(
+        self, granted: dict[str, Any], query: str, own: Iterable[str]
+    ) -> tuple[str, list[str]]:
+        """Return the query and the subprotocols, the token in one of them where there is one."""
+        token = granted["token"]
+        if token is None:
+            return query, list(own)
+        if self.carrier == SUBPROTOCOL:
+            return query, offering(own, token)
+        pair = urlencode({granted["param"]: token})
+        return (f"{query}&{pair}" if query else pair), list(own)
 
     def _ask(self, site: str, path: str) -> dict[str, Any]:
         """Ask preauth, again where it says when."""

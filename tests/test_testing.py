@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import runpy
 import threading
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
 from flask_sock import Sock
 
-from flask_wsguard import HandshakeRefused, ws_public
+from flask_wsguard import HandshakeRefused, handshake_accepted, ws_public
 from flask_wsguard.testing import (
     HOSTILE_ORIGINS,
     Accepted,
@@ -27,6 +24,7 @@ from flask_wsguard.testing import (
 from tests.sites import make_site
 
 ROOT = Path(__file__).parents[1]
+PROTOCOL = "Sec-WebSocket-Protocol"
 pytest_plugins = ["pytester"]
 
 
@@ -113,6 +111,35 @@ def test_connect_runs_the_view(client: FlaskClient) -> None:
             assert socket.receive() == answer
 
 
+@pytest.mark.parametrize(
+    "carriers", [["subprotocol"], ["query", "subprotocol"]], ids=["one", "two"]
+)
+@pytest.mark.parametrize("headers", [None, {"sec-websocket-protocol": "chat, v2"}])
+def test_kit_carries_the_token_as_the_site_asks(
+    carriers: list[str], headers: dict[str, str] | None
+) -> None:
+    """Beside the test's own protocols, or ours; the view sees those alone."""
+    chat = {"SOCK_SERVER_OPTIONS": {"subprotocols": ["chat"]}}
+    client = make_site(TESTING=True, WSGUARD_TOKEN_CARRIERS=carriers, **chat).test_client()
+    client.post("/login/alice")
+    assert handshake(client, "/any", headers=headers) == handshake(client, "/any")
+    assert isinstance(handshake(client, "/ticker", headers=headers), Accepted)
+    assert_only_own_origin(client, "/echo")
+    with connect(client, "/any", headers=headers, query={"room": "1"}) as socket:
+        assert socket.receive() == "alice"
+    sent: list[tuple[str, str | None]] = []
+
+    def note(_: Flask, **__: Any) -> None:
+        sent.append((request.query_string.decode(), request.headers.get(PROTOCOL)))
+
+    with handshake_accepted.connected_to(note, client.application):
+        handshake(client, "/any", headers=headers)
+    ((query, offer),) = sent
+    assert ("wsguard_token=" in query) == ("query" in carriers)
+    theirs = headers["sec-websocket-protocol"] if headers else None
+    assert offer == (theirs or (None if "query" in carriers else "wsguard"))
+
+
 def test_connect_tells_how_it_was_closed(client: FlaskClient) -> None:
     """By code and reason, by 1006 where it was cut, and again on every further use."""
     with connect(client, "/talk") as socket:
@@ -185,12 +212,12 @@ def test_sending_to_a_peer_that_is_gone_says_closed(client: FlaskClient) -> None
 
 def test_pings_are_answered_and_a_lost_end_is_1006() -> None:
     """A view that pings goes on while the test waits."""
-    client = make_site(TESTING=True, SOCK_SERVER_OPTIONS={"ping_interval": 0.05}).test_client()
+    client = make_site(TESTING=True, SOCK_SERVER_OPTIONS={"ping_interval": 0.2}).test_client()
     client.post("/login/alice")
     with connect(client, "/echo") as socket:
         assert socket.receive() == "alice alice"
         with pytest.raises(TimeoutError):
-            socket.receive(timeout=0.3)
+            socket.receive(timeout=0.7)
         socket.send("still here")
         assert socket.receive() == "still here"
     socket = connect(client, "/any")
@@ -281,177 +308,3 @@ def test_examples_of_the_manual_pass(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(rest)
     pytester.syspathinsert(ROOT)
     pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=5)
-
-
-@pytest.mark.slow
-def test_client_opens_sockets_at_a_real_server(tmp_path: Path) -> None:
-    """Public and protected, with a query; whom the site knows by a session, and nobody else."""
-    import requests
-
-    from flask_wsguard.client import ConnectionRefused, SocketOpener
-    from tests.servers.conftest import running
-
-    with running("gthread", tmp_path) as server:
-        site = f"http://localhost:{server.port}"
-        with requests.Session() as session:
-            opener = SocketOpener(session)
-            with pytest.raises(ConnectionRefused) as refused:
-                opener.open(f"{site}/echo")
-            assert (refused.value.reason, refused.value.status) == ("login_required", 401)
-            with closing(opener.open(f"ws://localhost:{server.port}/ticker?x=1")) as public:
-                assert public.recv() == "public None False"
-            session.post(f"{site}/login/alice").raise_for_status()
-            socket = opener.open(f"{site}/echo?room=1")
-            assert socket.recv() == "alice alice"
-            socket.send("hello")
-            assert socket.recv() == "hello"
-            socket.close()
-            with closing(opener.open(f"{site}/caf\u00e9")) as socket:
-                assert socket.recv() == "caf\u00e9"
-            elsewhere = SocketOpener(session, origin="https://evil.example")
-            with pytest.raises(ConnectionRefused) as refused:
-                elsewhere.open(f"{site}/echo")
-            assert refused.value.reason == "origin_not_allowed"
-            with pytest.raises(ValueError, match=r"begins with wss:// or ws://"):
-                opener.open("ftp://localhost/echo")
-        heard: list[Any] = []
-        device = runpy.run_path(str(ROOT / "docs" / "examples" / "device.py"))
-
-        def until_twice(word: Any) -> None:
-            heard.append(word)
-            if len(heard) == 2:
-                raise device["ConnectionRefused"]("login_required", 401)
-
-        assert device["listen"](site, "alice", until_twice) == "login_required"
-        assert heard == ["chat:read chat:write"] * 2
-
-
-@pytest.mark.slow
-def test_client_waits_as_long_as_the_site_says(tmp_path: Path) -> None:
-    """A full cap is a 429 with Retry-After: waited out, and once too often raised."""
-    import requests
-
-    from flask_wsguard.client import ConnectionRefused, SocketOpener
-    from tests.live.gunicorn import running, until
-
-    waits: list[float] = []
-    with running("gthread", tmp_path, config={"WSGUARD_MAX_CONNECTIONS_PER_USER": 1}) as server:
-        site = f"http://localhost:{server.port}"
-        with requests.Session() as session:
-            session.post(f"{site}/login/alice").raise_for_status()
-            first = SocketOpener(session).open(f"{site}/any")
-            with pytest.raises(ConnectionRefused) as refused:
-                SocketOpener(session, sleep=waits.append).open(f"{site}/any")
-            assert (refused.value.reason, refused.value.retry_after) == ("too_many_connections", 5)
-            assert waits == [5, 5]
-
-            def leave(_: float) -> None:
-                first.shutdown()
-                until(lambda: server.held == 0)
-
-            with closing(SocketOpener(session, sleep=leave).open(f"{site}/any")) as second:
-                assert second.recv() == "alice"
-                with pytest.raises(ConnectionRefused):
-                    SocketOpener(session, longest_wait=4).open(f"{site}/any")
-
-
-ANSWERS = {
-    "login page": (302, "", {"Location": "/login"}, "login_required"),
-    "bare 401": (401, "no", {}, "login_required"),
-    "html": (200, "<html>", {}, "bad_response"),
-    "other json": (200, json.dumps({"token": 1}), {}, "bad_response"),
-    "crash": (500, "oops", {}, "bad_response"),
-    "retry at a date": (503, "", {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, "bad_response"),
-}
-
-
-@pytest.mark.parametrize("answer", ANSWERS)
-def test_client_calls_every_other_answer_by_a_word(answer: str) -> None:
-    """What a proxy or a login wall answers in place of preauth."""
-    import threading as threads
-
-    import requests
-    from werkzeug.serving import make_server
-    from werkzeug.wrappers import Request, Response
-
-    from flask_wsguard.client import ConnectionRefused, SocketOpener
-
-    status, body, headers, reason = ANSWERS[answer]
-
-    @Request.application
-    def answered(request: Request) -> Response:
-        request.get_data()
-        return Response(body, status, headers)
-
-    server = make_server("127.0.0.1", 0, answered)
-    thread = threads.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        with requests.Session() as session, pytest.raises(ConnectionRefused) as refused:
-            SocketOpener(session).open(f"http://127.0.0.1:{server.port}/echo")
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-    assert (refused.value.reason, refused.value.status) == (reason, status)
-
-
-def test_client_asks_again_on_a_connection_that_was_closed_meanwhile(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Once: a site that is away is requests' own error."""
-    import requests
-
-    from flask_wsguard.client import ConnectionRefused, SocketOpener
-
-    denied = requests.Response()
-    denied.status_code = 401
-    answers: list[Any] = [requests.ConnectionError("reset"), denied]
-
-    def post(*_: Any, **__: Any) -> Any:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    with requests.Session() as session:
-        monkeypatch.setattr(session, "post", post)
-        with pytest.raises(ConnectionRefused, match=r"login_required \(401\)"):
-            SocketOpener(session).open("wss://example.org/echo")
-        answers += [requests.ConnectionError("reset"), requests.ConnectionError("refused")]
-        with pytest.raises(requests.ConnectionError, match="refused"):
-            SocketOpener(session).open("wss://example.org/echo")
-
-
-def test_client_says_that_a_handshake_failed_and_trusts_as_its_session_does(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A 403 behind a good preauth carries no reason; TLS settings are the session's."""
-    import requests
-    import websocket
-
-    from flask_wsguard.client import ConnectionRefused, SocketOpener
-
-    seen: list[Any] = []
-
-    def refuse(url: str, **options: Any) -> Any:
-        seen.append((url, options["sslopt"], options["origin"]))
-        raise websocket.WebSocketBadStatusException("Handshake status %d %s", 403, "Forbidden")
-
-    granted = requests.Response()
-    granted.status_code = 200
-    granted._content = b'{"token": null, "param": "wsguard_token", "subject": null}'
-    monkeypatch.setattr(websocket, "create_connection", refuse)
-    with requests.Session() as session:
-        monkeypatch.setattr(session, "post", lambda *_, **__: granted)
-        for verify in (True, "/etc/ca.pem", False):
-            session.verify = verify
-            with pytest.raises(ConnectionRefused) as refused:
-                SocketOpener(session).open("wss://example.org/ticker")
-            assert (refused.value.reason, refused.value.status) == ("handshake_failed", 403)
-    where, page = "wss://example.org/ticker", "https://example.org"
-    assert seen == [
-        (where, {}, page),
-        (where, {"ca_certs": "/etc/ca.pem"}, page),
-        (where, {"cert_reqs": 0, "check_hostname": False}, page),
-    ]

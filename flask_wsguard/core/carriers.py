@@ -7,6 +7,8 @@ beside its own protocols; no answer may choose that one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 QUERY, SUBPROTOCOL = CARRIERS = ("query", "subprotocol")
 
 OWN_PROTOCOL = "wsguard"
@@ -29,6 +31,11 @@ def tokens_offered(offer: str) -> tuple[str, ...]:
         for part in offer.split(",")
         if part.strip().startswith(_PREFIX)
     )
+
+
+def offering(own: Iterable[str], *tokens: str) -> list[str]:
+    """Return the subprotocols of a client: its own, or ours where it has none, then the tokens."""
+    return [*(list(own) or [OWN_PROTOCOL]), *(f"{_PREFIX}{token}" for token in tokens)]
 
 
 def without_tokens(offer: str) -> str:

@@ -10,8 +10,10 @@ from urllib.parse import quote, urlsplit
 
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.datastructures import Headers
 
 from .. import signals
+from ..core.carriers import QUERY, offering
 from ..core.refusals import Refusal
 from ..state import state_of
 
@@ -24,6 +26,8 @@ UPGRADE = {
     "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
     "Sec-WebSocket-Version": "13",
 }
+
+_OFFER = "Sec-WebSocket-Protocol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,25 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What preauth gave a page; ``token`` is None for public routes."""
+    """What preauth gave a page, and how its token travels; ``token`` is None for public routes."""
 
     token: str | None
     param: str
+    carriers: tuple[str, ...]
+
+    def upgrade(self, headers: Mapping[str, str], query: Mapping[str, str]) -> dict[str, Any]:
+        """Return the arguments of a test client for the upgrade with this token.
+
+        It goes into the URL where the site allows that, as by the browser client.
+        """
+        sent, params = Headers(UPGRADE), dict(query)
+        sent.update(headers)
+        if self.token is not None and QUERY in self.carriers:
+            params[self.param] = self.token
+        elif self.token is not None:
+            own = [name.strip() for name in sent.get(_OFFER, "").split(",") if name.strip()]
+            sent[_OFFER] = ", ".join(offering(own, self.token))
+        return {"headers": sent, "query_string": params}
 
 
 def handshake(
@@ -73,14 +92,9 @@ def handshake(
     granted = preauth(client, path, base_url=base_url)
     if isinstance(granted, Refused):
         return granted
-    sent = {**UPGRADE, **origin_header(origin, base_url), **(headers or {})}
+    page = {**origin_header(origin, base_url), **(headers or {})}
     with _verdicts(client.application) as heard:
-        answer = client.get(
-            quote(path),
-            base_url=base_url,
-            headers=sent,
-            query_string=url_query(granted, query),
-        )
+        answer = client.get(quote(path), base_url=base_url, **granted.upgrade(page, query or {}))
         answer.close()
     if not heard:
         raise LookupError(f"the guard judged no handshake at {path!r}: {answer.status}")
@@ -100,7 +114,7 @@ def preauth(
     )
     fields: dict[str, Any] = answer.get_json()
     if answer.status_code == 200:
-        return Granted(fields["token"], fields["param"])
+        return Granted(fields["token"], fields["param"], settings.token_carriers)
     reason = Refusal(fields["reason"])  # type: ignore[call-arg]
     return Refused(reason, "preauth", fields["detail"])
 
@@ -111,12 +125,6 @@ def origin_header(origin: str | None, base_url: str) -> dict[str, str]:
         return {}
     own = urlsplit(base_url)
     return {"Origin": f"{own.scheme}://{own.netloc}" if origin == OWN else origin}
-
-
-def url_query(granted: Granted, query: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the query of the socket's URL, the token in it where there is one."""
-    token = {granted.param: granted.token} if granted.token is not None else {}
-    return {**(query or {}), **token}
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from .. import signals
 from ..core.refusals import Refusal
 from ..errors import HandshakeRefused
-from .handshakes import OWN, UPGRADE, Refused, origin_header, preauth, url_query
+from .handshakes import OWN, Refused, origin_header, preauth
 
 
 class Closed(Exception):
@@ -167,11 +167,8 @@ def connect(
     granted = preauth(client, path, base_url=base_url)
     if isinstance(granted, Refused):
         raise HandshakeRefused(granted.reason, granted.detail)
-    asked = {
-        "base_url": base_url,
-        "headers": {**UPGRADE, **origin_header(origin, base_url), **(headers or {})},
-        "query_string": url_query(granted, query),
-    }
+    page = {**origin_header(origin, base_url), **(headers or {})}
+    asked = {"base_url": base_url, **granted.upgrade(page, query or {})}
     ours, theirs = socket.socketpair()
     ours.settimeout(timeout)
     refused: list[HandshakeRefused] = []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
-from flask_wsguard.core.carriers import tokens_offered, without_tokens
+from flask_wsguard.core.carriers import offering, tokens_offered, without_tokens
 
 # offer, tokens in it, what is left of it
 OFFERS: list[tuple[str, str, tuple[str, ...], str]] = [
@@ -44,3 +46,20 @@ def test_what_is_left_offers_no_token_to_the_library(offer: str) -> None:
         for piece in without_tokens(offer).encode("latin-1").split(b",")
     ]
     assert not [name for name in names if name.startswith("wsguard.token.")]
+
+
+@pytest.mark.parametrize(
+    ("own", "tokens", "offer"),
+    [
+        ([], ["T"], ["wsguard", "wsguard.token.T"]),
+        (["chat", "v2.chat"], ["T"], ["chat", "v2.chat", "wsguard.token.T"]),
+        ([], ["T", "U"], ["wsguard", "wsguard.token.T", "wsguard.token.U"]),
+        (iter(["chat"]), [], ["chat"]),
+    ],
+    ids=["ours", "its-own", "two", "none"],
+)
+def test_a_client_offers_what_the_site_may_choose_and_then_the_token(
+    own: Iterable[str], tokens: list[str], offer: list[str]
+) -> None:
+    """Ours stands in where the client has no protocol: a browser wants one to be chosen."""
+    assert offering(own, *tokens) == offer
