@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ..core.carriers import QUERY, SUBPROTOCOL
 from ..testing.attacks import HOSTILE_ORIGINS
 from .knock import Handshake, NoAnswer, Preauth, Target, knock
 from .visit import TO_ANYBODY, Stopped, Visit, said
@@ -38,7 +39,7 @@ def _from(make: Callable[[str], str | None]) -> Spoil:
 
 def _swapped(visit: Visit, good: Handshake) -> Handshake:
     """Bring the token of one preauth with the ticket of another."""
-    return replace(good, query=visit.again().query) if good.query else good
+    return replace(good, tokens=visit.again().tokens) if good.tokens else good
 
 
 OF_ORIGIN: dict[str, Spoil] = {
@@ -51,9 +52,11 @@ OF_ORIGIN: dict[str, Spoil] = {
     ),
 }
 OF_CREDENTIALS: dict[str, Spoil] = {
-    "no token": lambda visit, good: replace(good, query=""),
-    "two tokens": lambda visit, good: replace(good, query=f"{good.query}&{good.query}"),
-    "spoilt token": lambda visit, good: replace(good, query=f"{good.query[:-4]}AAAA"),
+    "no token": lambda visit, good: replace(good, tokens=()),
+    "two tokens": lambda visit, good: replace(good, tokens=good.tokens * 2),
+    "spoilt token": lambda visit, good: replace(
+        good, tokens=tuple(f"{token[:-4]}AAAA" for token in good.tokens)
+    ),
     "token without its ticket": lambda visit, good: replace(good, cookies=visit.cookies),
     "ticket of another token": _swapped,
     "nobody's session": lambda visit, good: replace(
@@ -92,7 +95,11 @@ def _own_page(visit: Visit, granted: Preauth) -> Verdict:
     if granted.reason or granted.status in TO_ANYBODY:
         return Verdict(OWN_PAGE, REFUSED, granted.status, said(granted))
     status = knock(visit.honest(granted))
-    return Verdict(OWN_PAGE, OPEN if status == 101 else REFUSED, status)
+    if status == 101:
+        return Verdict(OWN_PAGE, OPEN, status)
+    other = SUBPROTOCOL if visit.carrier == QUERY else QUERY
+    hint = f"preauth gave a token, so try --carrier {other}" if granted.token else ""
+    return Verdict(OWN_PAGE, REFUSED, status, hint)
 
 
 Outcome = tuple[str, int, str]

@@ -11,6 +11,8 @@ from base64 import b64encode
 from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 
+from ..core.carriers import SUBPROTOCOL, offering
+
 TIMEOUT = 10.0
 """Seconds to wait for each answer."""
 
@@ -51,11 +53,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """One upgrade to send. ``origins``: a header each; ``cookies`` a Cookie header."""
+    """One upgrade to send. ``origins``: a header each; ``cookies`` a Cookie header.
+
+    The tokens travel in ``carrier``: the query, under the name ``param``, or the subprotocols.
+    """
 
     target: Target
     origins: tuple[str, ...]
-    query: str
+    tokens: tuple[str, ...]
+    param: str
+    carrier: str
     cookies: str
     headers: tuple[tuple[str, str], ...] = ()
 
@@ -65,9 +72,13 @@ class Handshake:
 
     def bytes(self) -> bytes:
         """Return the request."""
-        address = self.target.path + (f"?{self.query}" if self.query else "")
+        query = offer = ""
+        if self.tokens and self.carrier == SUBPROTOCOL:
+            offer = ", ".join(offering((), *self.tokens))
+        elif self.tokens:
+            query = "?" + "&".join(f"{self.param}={token}" for token in self.tokens)
         lines = [
-            f"GET {address} HTTP/1.1",
+            f"GET {self.target.path}{query} HTTP/1.1",
             f"Host: {self.target.netloc}",
             "Connection: Upgrade",
             "Upgrade: websocket",
@@ -76,8 +87,8 @@ class Handshake:
             *(f"Origin: {origin}" for origin in self.origins),
             *(f"{name}: {value}" for name, value in self.headers),
         ]
-        if self.cookies:
-            lines.append(f"Cookie: {self.cookies}")
+        named = {"Cookie": self.cookies, "Sec-WebSocket-Protocol": offer}
+        lines += [f"{name}: {value}" for name, value in named.items() if value]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from ..core.carriers import CARRIERS, QUERY
 from ..core.origins import Origin
 from ..settings import Settings
 from .attacks import HOLE, OPEN, REFUSED, UNPROVED, Verdict, play
@@ -27,6 +28,13 @@ OPEN_TO_ATTACK, BLIND = 1, 2
 @click.option("--prefix", help="Where preauth is, if not below the site's root.")
 @click.option("--other-path", help="Another socket of the site, to replay a token there.")
 @click.option(
+    "--carrier",
+    type=click.Choice(CARRIERS),
+    default=QUERY,
+    show_default=True,
+    help="Where the site takes its token.",
+)
+@click.option(
     "--wait",
     "longest_wait",
     default=60,
@@ -41,6 +49,7 @@ def probe(
     login: str | None,
     prefix: str | None,
     other_path: str | None,
+    carrier: str,
     longest_wait: int,
     i_own_this_host: bool,
     as_json: bool,
@@ -55,6 +64,7 @@ def probe(
         target,
         Settings().url_prefix if prefix is None else prefix,
         _log_in(login) if login else cookie,
+        carrier,
         longest_wait,
         _wait,
     )

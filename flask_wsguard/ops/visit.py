@@ -25,13 +25,14 @@ class Stopped(NoAnswer):
 class Visit:
     """A logged-in visitor of a site: where, with which cookies, and where preauth is.
 
-    A 429 or 503 of preauth is waited out, once, where it says so and by ``longest_wait`` seconds
-    at most; ``wait`` does it.
+    ``carrier`` is where the site takes its token. A 429 or 503 of preauth is waited out, once,
+    where it says so and by ``longest_wait`` seconds at most; ``wait`` does it.
     """
 
     target: Target
     prefix: str
     cookies: str
+    carrier: str
     longest_wait: int
     wait: Callable[[int], object]
 
@@ -58,9 +59,14 @@ class Visit:
 
     def honest(self, granted: Preauth) -> Handshake:
         """Return the handshake of the site's own page; without a guard it carries no token."""
-        query = f"{granted.param}={granted.token}" if granted.token else ""
-        cookies = "; ".join(part for part in (self.cookies, *granted.cookies) if part)
-        return Handshake(self.target, (self.target.origin,), query, cookies)
+        return Handshake(
+            self.target,
+            (self.target.origin,),
+            tokens=(granted.token,) if granted.token else (),
+            param=granted.param,
+            carrier=self.carrier,
+            cookies="; ".join(part for part in (self.cookies, *granted.cookies) if part),
+        )
 
     def again(self) -> Handshake:
         """Return an honest handshake with a new token. Raises Stopped where none is given."""

@@ -110,6 +110,34 @@ def test_a_guarded_site_has_no_hole(server: Server, cookie: str) -> None:
     ]
 
 
+def test_a_token_beside_the_subprotocols(server: Server, cookie: str) -> None:
+    """The same table there; in the URL the site takes none, and the way out is said."""
+    url = f"http://localhost:{server.port}/carried/echo"
+    words = [url, "--prefix", "/carried/wsguard", "--cookie", cookie]
+    server.verdicts()
+    code, said = run(Flask("nobody"), "probe", *words)
+    assert (code, said.splitlines()[0]) == (
+        2,
+        "the site's own page  refused  403  preauth gave a token, so try --carrier subprotocol",
+    )
+    assert server.verdicts() == ["token_missing"]
+    code, rows = probe(*words, "--carrier", "subprotocol")
+    assert code == 0
+    assert rows[: 1 + len(ATTACKS)] == [
+        ("the site's own page", "open", 101),
+        *((attack, "refused", 403) for attack in ATTACKS),
+    ]
+    assert server.verdicts()[21:] == [
+        "token_missing",
+        *["token_invalid"] * 2,
+        *["ticket_missing"] * 2,
+        "session_ended",
+    ]
+    words = [f"http://localhost:{server.port}/echo", "--cookie", cookie]
+    code, said = run(Flask("nobody"), "probe", *words, "--carrier", "subprotocol")
+    assert (code, "so try --carrier query\n" in said) == (2, True)
+
+
 def test_an_unguarded_site_is_one_hole(server: Server, cookie: str) -> None:
     """The control: the same site without the extension lets every attack in."""
     url = f"ws://localhost:{server.port}/control/echo"
