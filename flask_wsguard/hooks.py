@@ -96,6 +96,8 @@ def _refuse_or_admit(
 
 def _no_socket(app: Flask, state: State, environ: facts.Environ) -> Response | None:
     """Say what is wrong with the server, where the library below would only raise."""
+    if servers.VERDICT_ONLY in environ:
+        return Response(status=204)
     if fault := servers.fault_of(environ):
         _log.error("%s", fault)
         return Response(f"{fault}\n", 500, mimetype="text/plain")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from typing import Any
 
 from .core.carriers import OWN_PROTOCOL, SUBPROTOCOL
@@ -11,6 +12,11 @@ from .core.carriers import OWN_PROTOCOL, SUBPROTOCOL
 NO_SOCKET = (
     "This server hands no socket to the app, so it cannot serve WebSockets: use gunicorn "
     "(gthread or gevent), gevent.pywsgi or Werkzeug's threaded server."
+)
+IN_A_TEST = (
+    "A test client hands no socket to the app. In tests open this route with "
+    "flask_wsguard.testing.connect(client, path), or ask for the verdict alone with "
+    "flask_wsguard.testing.handshake(client, path)."
 )
 UNPATCHED_GEVENT = (
     "gevent without monkey.patch_all() cannot close a socket from elsewhere: patch first of all, "
@@ -37,14 +43,23 @@ NO_OWN_PROTOCOL = (
 threads_of_worker: int | None = None
 """What gunicorn tells a worker's hooks, and no request: see :mod:`flask_wsguard.ops.gunicorn`."""
 
+VERDICT_ONLY = "flask_wsguard.verdict_only"
+"""In the environ of a request that asks for a verdict and wants no socket. No client can send it:
+what clients send is spelt ``HTTP_...`` there."""
+
 
 def fault_of(environ: Mapping[str, Any]) -> str | None:
     """Say why this server cannot serve guarded sockets, None when it can."""
     if "werkzeug.socket" in environ or "gunicorn.socket" in environ:
         return None
     if not environ.get("SERVER_SOFTWARE", "").startswith("gevent"):
-        return NO_SOCKET
+        return IN_A_TEST if _is_of_test_client(environ) else NO_SOCKET
     return None if _is_gevent_patched() else UNPATCHED_GEVENT
+
+
+def _is_of_test_client(environ: Mapping[str, Any]) -> bool:
+    """Tell Werkzeug's test client by what it leaves out: a server says which it is."""
+    return "SERVER_SOFTWARE" not in environ and isinstance(environ.get("wsgi.input"), BytesIO)
 
 
 def with_own_protocol(sock_options: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from flask_wsguard import handshake_refused
-from flask_wsguard.servers import NO_SOCKET
+from flask_wsguard.servers import IN_A_TEST
 
 from .sites import make_site
 from .visitor import ORIGIN, UPGRADE, Clock, Visitor
@@ -240,7 +240,7 @@ def test_hopeless_handshakes_open_no_session(query: str, headers: dict[str, str]
 def test_public_routes_keep_their_promise() -> None:
     """``any_origin`` lets a foreign page in, without token or ticket: the gate knows the mark."""
     heard = ask(GATED, environ_of("/anyone", Origin="https://evil.example.net"))
-    assert (heard.body.decode(), heard.told) == (f"{NO_SOCKET}\n", [])
+    assert (heard.body.decode(), heard.told) == (f"{IN_A_TEST}\n", [])
 
 
 def test_middleware_that_comes_later_is_outside() -> None:
@@ -307,5 +307,5 @@ def test_observe_only_mode_has_no_early_word() -> None:
     """What is let through must reach Flask."""
     app = make_site(WSGUARD_ENFORCE=False)
     heard = ask(app, environ_of(Origin="https://evil.example.net"))
-    assert heard.body.decode() == f"{NO_SOCKET}\n"
+    assert heard.body.decode() == f"{IN_A_TEST}\n"
     assert [told["observed"] for told in heard.told] == [True]

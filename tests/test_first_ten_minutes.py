@@ -10,9 +10,10 @@ from flask_sock import Sock
 
 from flask_wsguard import WSGuard, ws_protected
 from flask_wsguard.servers import ONE_SOCKET, advice
+from flask_wsguard.testing import Accepted, connect, handshake
 from tests.ops.commands import run
 from tests.sites import make_site
-from tests.visitor import Visitor
+from tests.visitor import UPGRADE, Visitor
 
 OPTIONS = {"ping_interval": 25, "max_message_size": 65536}
 
@@ -144,3 +145,16 @@ def test_curl_gets_no_socket_without_a_ticket(monkeypatch: pytest.MonkeyPatch) -
     assert "POST to preauth first" in outcome.reason.remedy
     monkeypatch.setenv("FLASK_DEBUG", "1")
     assert run(make_site(), "ticket", "--user", "alice", "--path", "/echo")[0] == 0
+
+
+def test_a_unit_test_of_a_socket_route(caplog: pytest.LogCaptureFixture) -> None:
+    """The test client opens no socket, and answer and log say what does; it works, and quietly."""
+    client = make_site().test_client()
+    answer = client.get("/ticker", headers={**UPGRADE, "Origin": "http://localhost"})
+    for told in (answer.text, caplog.text):
+        assert "In tests open this route with flask_wsguard.testing.connect(client, path)" in told
+    caplog.clear()
+    with connect(client, "/ticker") as socket:
+        assert socket.receive() == "public None False"
+    assert handshake(client, "/ticker") == Accepted(None, frozenset())
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []

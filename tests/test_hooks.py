@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from flask_wsguard.live.connection import Connection
 from flask_wsguard.live.sockets import Sockets, drain_all
 from flask_wsguard.servers import (
     EVERY_THREAD,
+    IN_A_TEST,
     NO_SOCKET,
     ONE_SOCKET,
     UNPATCHED_GEVENT,
@@ -500,6 +502,21 @@ def test_advice_on_the_options(options: dict[str, Any], missing: str) -> None:
     (line,) = advice({"werkzeug.socket": 1}, options, None, ("query",))
     assert missing in line
     assert '{"ping_interval": 25, "max_message_size": 65536}' in line
+
+
+@pytest.mark.parametrize(
+    ("environ", "fault"),
+    [
+        ({"wsgi.input": BytesIO()}, IN_A_TEST),
+        ({"wsgi.input": BytesIO(), "SERVER_SOFTWARE": "bjoern"}, NO_SOCKET),
+        ({"wsgi.input": object()}, NO_SOCKET),
+        ({}, NO_SOCKET),
+    ],
+    ids=["test-client", "named-server", "another-input", "no-input"],
+)
+def test_a_test_client_is_told_from_a_server(environ: dict[str, Any], fault: str) -> None:
+    """The operator of a server reads about servers, the developer of a test about tests."""
+    assert fault_of(environ) == fault
 
 
 def test_gevent_must_be_patched(monkeypatch: pytest.MonkeyPatch) -> None:

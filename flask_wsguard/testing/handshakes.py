@@ -15,6 +15,7 @@ from werkzeug.datastructures import Headers
 from .. import signals
 from ..core.carriers import QUERY, offering
 from ..core.refusals import Refusal
+from ..servers import VERDICT_ONLY
 from ..state import state_of
 
 OWN = "the site's own page"
@@ -94,7 +95,12 @@ def handshake(
         return granted
     page = {**origin_header(origin, base_url), **(headers or {})}
     with _verdicts(client.application) as heard:
-        answer = client.get(quote(path), base_url=base_url, **granted.upgrade(page, query or {}))
+        answer = client.get(
+            quote(path),
+            base_url=base_url,
+            environ_overrides={VERDICT_ONLY: True},
+            **granted.upgrade(page, query or {}),
+        )
         answer.close()
     if not heard:
         raise LookupError(f"the guard judged no handshake at {path!r}: {answer.status}")
