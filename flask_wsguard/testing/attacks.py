@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 from flask.testing import FlaskClient
 
 from ..core.refusals import Refusal
-from .handshakes import Accepted, handshake
+from .handshakes import Accepted, Refused, handshake
 
 Make = Callable[[str], str | None]
 
@@ -49,14 +50,16 @@ def assert_only_own_origin(
     *,
     base_url: str = "http://localhost",
     allowed: Collection[str] = (),
+    preauth_headers: Mapping[str, str] | None = None,
 ) -> None:
     """Raise AssertionError unless the site's own page connects to ``path``, and no hostile one.
 
     Token, ticket and session are good in every attempt, so that Origin alone decides. The client
     must be logged in as one who may use the route. ``allowed`` names origins that are not hostile
-    here, because WSGUARD_ALLOWED_ORIGINS lists them.
+    here, because WSGUARD_ALLOWED_ORIGINS lists them. ``preauth_headers`` as for ``handshake``.
     """
-    own = handshake(client, path, base_url=base_url)
+    ask = partial(handshake, client, path, base_url=base_url, preauth_headers=preauth_headers)
+    own = ask()
     if not isinstance(own, Accepted):
         raise AssertionError(
             f"{path}: the site's own page is refused at {own.at}, so nothing is proved: "
@@ -66,14 +69,18 @@ def assert_only_own_origin(
     faults = []
     for name, make in HOSTILE_ORIGINS.items():
         origin = make(f"{site.scheme}://{site.netloc}")
-        if origin is not None and origin in allowed:
-            continue
-        verdict = handshake(client, path, origin=origin, base_url=base_url)
-        if isinstance(verdict, Accepted):
-            faults.append(f"accepted: {origin!r} ({name})")
-        elif verdict.observed:
-            faults.append(f"let in, because WSGUARD_ENFORCE is off: {origin!r} ({name})")
-        elif verdict.reason not in _BY_ORIGIN:
-            faults.append(f"refused, but not for its origin: {origin!r}: {verdict.reason}")
+        if origin is None or origin not in allowed:
+            faults += _faults_of(ask(origin=origin), f"{origin!r} ({name})")
     if faults:
         raise AssertionError(f"{path} is not for the site's own pages only:\n" + "\n".join(faults))
+
+
+def _faults_of(verdict: Accepted | Refused, page: str) -> list[str]:
+    """Return what is wrong with the verdict on a hostile page: one line, or none."""
+    if isinstance(verdict, Accepted):
+        return [f"accepted: {page}"]
+    if verdict.observed:
+        return [f"let in, because WSGUARD_ENFORCE is off: {page}"]
+    if verdict.reason not in _BY_ORIGIN:
+        return [f"refused, but not for its origin: {page}: {verdict.reason}"]
+    return []

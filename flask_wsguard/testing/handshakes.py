@@ -83,14 +83,17 @@ def handshake(
     base_url: str = "http://localhost",
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
+    preauth_headers: Mapping[str, str] | None = None,
 ) -> Accepted | Refused:
     """Ask for a socket as the user who is logged in with ``client``, and return the verdict.
 
     The site's own page asks preauth, so that both halves of the credential are good; the handshake
-    then comes from ``origin``, None for none. ``headers`` are added to it, ``query`` to its URL.
-    Raises LookupError where the guard is not asked: no WebSocket route is at ``path``.
+    then comes from ``origin``, None for none. ``headers`` are added to it, ``query`` to its URL;
+    ``preauth_headers`` to preauth, such as the bearer token of a site that has no session. Raises
+    LookupError where the guard is not asked: no WebSocket route is at ``path``, or another answers
+    in preauth's place.
     """
-    granted = preauth(client, path, base_url=base_url)
+    granted = preauth(client, path, base_url=base_url, headers=preauth_headers or {})
     if isinstance(granted, Refused):
         return granted
     page = {**origin_header(origin, base_url), **(headers or {})}
@@ -108,21 +111,22 @@ def handshake(
 
 
 def preauth(
-    client: FlaskClient, path: str, *, base_url: str, origin: str | None = OWN
+    client: FlaskClient, path: str, *, base_url: str, headers: Mapping[str, str]
 ) -> Granted | Refused:
-    """Ask preauth for a socket at ``path``, from a page of ``origin``."""
+    """Ask preauth for a socket at ``path``, from the site's own page, with more ``headers``."""
     settings = state_of(client.application).settings
     answer = client.post(
         f"{settings.url_prefix}/preauth",
         base_url=base_url,
         json={"path": quote(urlsplit(base_url).path.rstrip("/") + path)},
-        headers=origin_header(origin, base_url),
+        headers={**origin_header(OWN, base_url), **headers},
     )
-    fields: dict[str, Any] = answer.get_json()
-    if answer.status_code == 200:
-        return Granted(fields["token"], fields["param"], settings.token_carriers)
-    reason = Refusal(fields["reason"])  # type: ignore[call-arg]
-    return Refused(reason, "preauth", fields["detail"])
+    match answer.get_json(silent=True):
+        case {"token": str() | None as token, "param": str(param)}:
+            return Granted(token, param, settings.token_carriers)
+        case {"reason": str(reason), "detail": str(detail)}:
+            return Refused(Refusal(reason), "preauth", detail)  # type: ignore[call-arg]
+    raise LookupError(f"another answered in preauth's place: {answer.status}")
 
 
 def origin_header(origin: str | None, base_url: str) -> dict[str, str]:

@@ -157,14 +157,15 @@ def connect(
     base_url: str = "http://localhost",
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
+    preauth_headers: Mapping[str, str] | None = None,
     timeout: float = 5.0,
 ) -> Socket:
     """Open a socket as the user who is logged in with ``client``, and run its view.
 
     Arguments as for ``handshake``; nothing waits longer than ``timeout`` seconds. Raises
-    HandshakeRefused with the reason, and LookupError where no WebSocket route is.
+    HandshakeRefused with the reason, and LookupError as ``handshake`` does.
     """
-    granted = preauth(client, path, base_url=base_url)
+    granted = preauth(client, path, base_url=base_url, headers=preauth_headers or {})
     if isinstance(granted, Refused):
         raise HandshakeRefused(granted.reason, granted.detail)
     page = {**origin_header(origin, base_url), **(headers or {})}

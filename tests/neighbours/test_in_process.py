@@ -16,7 +16,8 @@ from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_wsguard import Refusal, WSGuard
+from flask_wsguard import HandshakeRefused, Refusal, WSGuard
+from flask_wsguard.testing import Accepted, assert_only_own_origin, connect, handshake
 from tests.sites import make_site
 from tests.visitor import Visitor
 
@@ -155,6 +156,20 @@ def test_flask_jwt_extended_bearer_opens_a_socket_without_a_session() -> None:
     assert visitor.preauth("/updates", headers=bearer).json["reason"] == "login_required"
 
 
+def test_test_kit_asks_preauth_with_the_bearer_header() -> None:
+    """At preauth alone: a browser sends none on the handshake."""
+    client = load("with_flask_jwt_extended")["app"].test_client()
+    jwt = client.post("/login/alice").get_json()["access_token"]
+    bearer = {"preauth_headers": {"Authorization": f"Bearer {jwt}"}}
+    assert handshake(client, "/updates", **bearer) == Accepted("alice", frozenset())
+    with connect(client, "/updates", **bearer) as socket:
+        assert socket.receive() == "alice"
+    assert_only_own_origin(client, "/updates", **bearer)
+    with pytest.raises(HandshakeRefused) as refused:
+        connect(client, "/updates", headers=bearer["preauth_headers"])
+    assert refused.value.reason == "login_required"
+
+
 def cors_of(answer: Any) -> dict[str, list[str]]:
     """Return every CORS header of an answer, with all of its values."""
     names = {name.lower() for name, _ in answer.headers if name.lower().startswith("access-")}
@@ -215,6 +230,14 @@ def test_flask_limiter_answers_preauth_with_429_and_spares_the_client_file() -> 
     assert answers[-1].headers["Cache-Control"] == "no-store"
     with visitor.client.get("/wsguard/static/wsguard.js", base_url=visitor.base) as script:
         assert script.status_code == 200
+
+
+def test_test_kit_says_that_a_limiter_answered_in_preauths_place() -> None:
+    """Half-way through the table of hostile origins."""
+    client = load("with_flask_limiter")["app"].test_client()
+    client.post("/login/alice")
+    with pytest.raises(LookupError, match=r"in preauth's place: 429 TOO MANY REQUESTS"):
+        assert_only_own_origin(client, "/updates")
 
 
 def test_a_429_in_preauths_place_can_be_read_by_a_listed_page_of_another_origin() -> None:
