@@ -88,9 +88,14 @@ class HandshakeRefusal(Response):
 
 
 def sentence(refused: Refused) -> str:
-    """Return what came, why it was refused, and what to change."""
-    seen = f" ({refused.detail})" if refused.detail else ""
-    return f"{refused.reason.meaning}{seen} {refused.reason.remedy}"
+    """Return why it was refused, what came, and what to change."""
+    return f"{refused.reason.meaning} {advice(refused)}"
+
+
+def advice(refused: Refused) -> str:
+    """Return what came and what to change: what stands beside a refusal's meaning."""
+    seen = f"({refused.detail}) " if refused.detail else ""
+    return f"{seen}{refused.reason.remedy}"
 
 
 def emit(signal: NamedSignal, app: Flask, **facts: Any) -> None:

@@ -143,12 +143,11 @@ def _problem(refused: Refused, *, debug: bool) -> Response:
     """Render a refusal as RFC 9457 problem+json."""
     reason, status = refused.reason, refused.http_status
     # Where the site's code stands is for its developer alone.
-    told = refused.detail and (debug or reason is not Refusal.UNGUARDED_ROUTE)
-    seen = f"{refused.detail}. " if told else ""
+    told = debug or reason is not Refusal.UNGUARDED_ROUTE
     problem: dict[str, Any] = {
         "status": status,
         "title": reason.meaning,
-        "detail": f"{seen}{reason.remedy}",
+        "detail": reports.advice(refused) if told else reason.remedy,
         "reason": reason.value,
     }
     if reason is Refusal.SCOPE_MISSING:

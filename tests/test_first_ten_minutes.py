@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask_sock import Sock
 
-from flask_wsguard import WSGuard, ws_protected
+from flask_wsguard import ConfigError, WSGuard, ws_protected
 from flask_wsguard.servers import ONE_SOCKET, advice
 from flask_wsguard.testing import Accepted, connect, handshake
 from tests.ops.commands import run
@@ -33,7 +33,8 @@ PLACES: list[tuple[str, str, str, str, str]] = [
         "http://192.168.1.7:5000",
         "http://192.168.1.7:5000",
         "insecure_transport",
-        "on a trusted network set WSGUARD_ALLOW_INSECURE_TRANSPORT = True",
+        "on a trusted network set WSGUARD_ALLOW_INSECURE_TRANSPORT = True, and TRUSTED_HOSTS to "
+        "the names by which the site is opened",
     ),
     (
         "localhost-and-127.0.0.1",
@@ -91,6 +92,12 @@ def test_the_wrong_place_is_told_to_the_page(
 def test_what_the_sentence_says_mends_it(base: str, origin: str, config: dict[str, Any]) -> None:
     """The controls: the same pages, one line later."""
     assert "token" in asked(base, origin, **config)
+
+
+def test_half_of_what_the_sentence_says_is_refused_at_the_start() -> None:
+    """Whoever sets the switch alone trusts whatever Host says, so the sentence names both."""
+    with pytest.raises(ConfigError, match="set TRUSTED_HOSTS"):
+        make_site(WSGUARD_ALLOW_INSECURE_TRANSPORT=True)
 
 
 def test_gunicorn_sync() -> None:

@@ -325,9 +325,9 @@ def test_problem_has_exactly_these_fields(alice: Visitor) -> None:
     assert answer.json == {
         "status": 404,
         "title": "No WebSocket route serves this path.",
-        "detail": "no WebSocket route matches '/nothing': compare every slash; behind a proxy that "
-        "cuts a prefix off apply ProxyFix(x_prefix=1). Send the pathname of the socket's URL, as "
-        "the browser spells it.",
+        "detail": "(no WebSocket route matches '/nothing': compare every slash; behind a proxy "
+        "that cuts a prefix off apply ProxyFix(x_prefix=1)) Send the pathname of the socket's URL, "
+        "as the browser spells it.",
         "reason": "unknown_path",
     }
 
@@ -561,7 +561,10 @@ def test_unmarked_route_names_the_view(alice: Visitor) -> None:
     assert "forgotten" not in answer.json["detail"]
     assert "@ws_protected or @ws_public" in answer.json["detail"]
     alice.app.debug = True
-    assert "make_site.<locals>.forgotten" in alice.preauth("/forgotten").json["detail"]
+    told = alice.preauth("/forgotten").json
+    read = f"{told['title']} {told['detail']}"
+    assert read.startswith("This WebSocket route carries no mark. (the view is tests.sites.")
+    assert "make_site.<locals>.forgotten) Put @ws_protected or @ws_public" in read
 
 
 # Origin and Referer.

@@ -49,7 +49,8 @@ class Refusal(str, Enum):
         403,
         "Plain http is refused outside loopback.",
         "Serve the site over https. Behind a TLS proxy apply werkzeug's ProxyFix(x_proto=1, "
-        "x_host=1); on a trusted network set WSGUARD_ALLOW_INSECURE_TRANSPORT = True.",
+        "x_host=1); on a trusted network set WSGUARD_ALLOW_INSECURE_TRANSPORT = True, and "
+        "TRUSTED_HOSTS to the names by which the site is opened.",
     )
     ORIGIN_MISSING = (
         "origin_missing",
