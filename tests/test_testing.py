@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from socket import SHUT_RDWR, socketpair
 from typing import Any
 
 import pytest
@@ -224,6 +225,23 @@ def test_pings_are_answered_and_a_lost_end_is_1006() -> None:
     assert socket.receive() == "alice"
     socket._raw.close()
     assert socket.wait_closed().code == 1006
+    socket.close()
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["listening", "gone"])
+def test_ping_with_the_close_behind_it_needs_no_answer(client: FlaskClient, gone: bool) -> None:
+    """Both come in one read, and an answer would be out of place."""
+    socket = connect(client, "/ticker")
+    socket.receive()
+    ours, theirs = socketpair()
+    with ours, theirs:
+        theirs.sendall(b"\x89\x00" if gone else b"\x89\x00\x88\x02\x03\xf4")
+        if gone:
+            theirs.shutdown(SHUT_RDWR)
+            theirs.close()
+        raw, socket._raw = socket._raw, ours
+        assert socket.wait_closed().code == (1006 if gone else 1012)
+        socket._raw = raw
     socket.close()
 
 

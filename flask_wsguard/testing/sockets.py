@@ -13,6 +13,7 @@ from urllib.parse import quote
 from flask.testing import FlaskClient
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.utilities import LocalProtocolError
 
 from .. import signals
 from ..core.refusals import Refusal
@@ -69,7 +70,9 @@ class Socket:
             if isinstance(event, CloseConnection):
                 raise self._end(Closed(event.code, event.reason or ""))
             if isinstance(event, Ping):
-                self._raw.sendall(self._frames.send(event.response()))
+                # One that came with the close behind it needs no answer, and a lost end hears none.
+                with suppress(LocalProtocolError, OSError):
+                    self._raw.sendall(self._frames.send(event.response()))
             else:  # a part of a message: nobody here asks for a pong
                 parts.append(event.data)
                 if event.message_finished:
