@@ -41,14 +41,18 @@ class Farm:
         return self.servers[number % len(self.servers)].port
 
 
-@pytest.fixture(scope="module", params=["sqlite", "redis"])
+@pytest.fixture(
+    scope="module",
+    params=["sqlite-gthread", "redis-gthread", "sqlite-gevent-preload", "redis-gevent-preload"],
+)
 def farm(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Farm]:
     """Four workers of one gunicorn with SQLite; two gunicorns of two workers with Redis."""
     folder = tmp_path_factory.mktemp("farm")
+    store, kind, *preload = request.param.split("-")
     with ExitStack() as stack:
-        if request.param == "sqlite":
+        if store == "sqlite":
             uri, instances, workers = f"sqlite:///{folder}/store.db", 1, 4
         else:
             uri, instances, workers = stack.enter_context(redis_running()).uri, 2, 2
@@ -61,7 +65,14 @@ def farm(
         }
         servers = [
             stack.enter_context(
-                running("gthread", folder, workers=workers, threads=70, config=config)
+                running(
+                    kind,
+                    folder,
+                    *["--preload"] * len(preload),
+                    workers=workers,
+                    threads=70,
+                    config=config,
+                )
             )
             for _ in range(instances)
         ]
