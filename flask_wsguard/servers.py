@@ -54,7 +54,7 @@ def fault_of(environ: Mapping[str, Any]) -> str | None:
         return None
     if not environ.get("SERVER_SOFTWARE", "").startswith("gevent"):
         return IN_A_TEST if _is_of_test_client(environ) else NO_SOCKET
-    return None if _is_gevent_patched() else UNPATCHED_GEVENT
+    return None if is_gevent_patched() else UNPATCHED_GEVENT
 
 
 def _is_of_test_client(environ: Mapping[str, Any]) -> bool:
@@ -86,7 +86,7 @@ def advice(
     """Say what will hurt later: for the log, once, at the first socket."""
     if "gunicorn.socket" in environ and not environ.get("wsgi.multithread"):
         yield ONE_SOCKET
-    elif "gunicorn.socket" in environ and not _is_gevent_patched():
+    elif "gunicorn.socket" in environ and not is_gevent_patched():
         yield from _advice_on_threads(max_connections)
     if SUBPROTOCOL in token_carriers and OWN_PROTOCOL not in _subprotocols(sock_options):
         yield NO_OWN_PROTOCOL
@@ -106,6 +106,7 @@ def _advice_on_threads(max_connections: int | None) -> Iterator[str]:
         yield AS_MANY_AS_THREADS.format(sockets=max_connections, threads=threads_of_worker)
 
 
-def _is_gevent_patched() -> bool:
+def is_gevent_patched() -> bool:
+    """Tell whether this process's threads and sockets are gevent's."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("threading"))

@@ -522,11 +522,11 @@ def test_a_test_client_is_told_from_a_server(environ: dict[str, Any], fault: str
 def test_gevent_must_be_patched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unpatched, closing a socket from elsewhere would reach across real threads."""
     environ = {"SERVER_SOFTWARE": "gevent/26"}
-    monkeypatch.setattr("flask_wsguard.servers._is_gevent_patched", lambda: False)
+    monkeypatch.setattr("flask_wsguard.servers.is_gevent_patched", lambda: False)
     assert fault_of(environ) == UNPATCHED_GEVENT
     # uWSGI has sockets, and gives none of them away.
     assert fault_of({"uwsgi.version": b"2.0.30", "wsgi.multithread": True}) == NO_SOCKET
-    monkeypatch.setattr("flask_wsguard.servers._is_gevent_patched", lambda: True)
+    monkeypatch.setattr("flask_wsguard.servers.is_gevent_patched", lambda: True)
     assert fault_of(environ) is None
 
 

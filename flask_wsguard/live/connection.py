@@ -7,12 +7,15 @@ import math
 import select
 import socket
 import struct
+import sys
 import time
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, cast
 
 from ..core.tickets import Ticket
 from ..ended import digest_of
 from ..locks import Lock
+from ..servers import is_gevent_patched
 
 GRACE_SECONDS = 1.0
 """How long a peer may take to answer a close frame before its socket is cut."""
@@ -20,8 +23,7 @@ GRACE_SECONDS = 1.0
 # One for all: it is held for two assignments.
 _LOCK = Lock()
 
-# A send that finds no room gives up after a fifth of a second instead of never.
-_SEND_TIMEOUT = struct.pack("ll", 0, 200_000)
+_SEND_SECONDS = 0.2
 
 
 class Connection:
@@ -138,12 +140,23 @@ class Connection:
         try:
             if _has_room(ws.sock):
                 # Between the look and the send the handler may fill the room.
-                ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
-                ws.close(self.code, self.reason)
-                return
+                with _not_for_ever(ws.sock):
+                    ws.close(self.code, self.reason)
+                    return
         except Exception:  # noqa: S110 - closed already, or gone: what is left is to cut
             pass
         self.cut()
+
+
+def _not_for_ever(sock: socket.socket) -> AbstractContextManager[object]:
+    """Let a send that finds no room give up after a fifth of a second."""
+    if is_gevent_patched():
+        # gevent's sockets wait by themselves. False: the block is left without a word.
+        timeout = sys.modules["gevent"].Timeout(_SEND_SECONDS, False)
+        return cast(AbstractContextManager[object], timeout)
+    seconds = struct.pack("ll", 0, int(_SEND_SECONDS * 1_000_000))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
+    return contextlib.nullcontext()
 
 
 def _has_room(sock: socket.socket) -> bool:

@@ -1,19 +1,15 @@
-"""The registry: who holds what, under which caps; and one connection, closed once."""
+"""The registry: who holds what, under which caps; what ends the sockets of an app."""
 
 from __future__ import annotations
 
 import gc
-import socket
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from simple_websocket import ConnectionClosed, Server
 
 from flask_wsguard.core.tickets import Ticket
 from flask_wsguard.live.connection import Connection
@@ -22,14 +18,6 @@ from flask_wsguard.live.sockets import Sockets, drain_all, raw_socket
 from flask_wsguard.live.timer import TIMER, Timer
 
 from .gunicorn import until
-
-UPGRADE = {
-    "HTTP_HOST": "localhost",
-    "HTTP_CONNECTION": "Upgrade",
-    "HTTP_UPGRADE": "websocket",
-    "HTTP_SEC_WEBSOCKET_VERSION": "13",
-    "HTTP_SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==",
-}
 
 
 def connection(user: str | None = "alice", session: str = "one", id_: str = "t1") -> Connection:
@@ -116,144 +104,6 @@ def test_no_reference_is_kept() -> None:
         assert time.monotonic() < deadline
         gc.collect()
         time.sleep(0.01)
-
-
-class WebSocket:
-    """The handler's socket, reduced to what is used of it."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.closed: list[tuple[int, str]] = []
-
-    def close(self, code: int, reason: str) -> None:
-        self.closed.append((code, reason))
-        self.sock.send(b"close frame")
-
-
-@pytest.fixture
-def pair() -> Iterator[tuple[WebSocket, socket.socket]]:
-    """Return a handler's socket and its peer's."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.settimeout(5)
-        yield WebSocket(ours), theirs
-
-
-Pair = tuple[WebSocket, socket.socket]
-
-
-def test_closed_once_by_twenty_threads(pair: Pair) -> None:
-    """One close frame, whoever comes first."""
-    ws, each = pair[0], connection()
-    assert each.attach(ws)
-    with ThreadPoolExecutor(20) as pool:
-        assert sum(pool.map(lambda n: each.close(4000 + n, "n"), range(20))) == 1
-    assert ws.closed == [(each.code, "n")]
-
-
-def test_attach_after_close(pair: Pair) -> None:
-    """The handler must not run; the peer is told, and then cut off."""
-    ws, theirs = pair
-    each = connection()
-    assert each.close(4401, "late")
-    assert not each.attach(ws)
-    assert ws.closed == [(4401, "late")]
-    assert theirs.recv(99) == b"close frame"
-    assert theirs.recv(99) == b""
-
-
-def test_full_buffer_is_cut_at_once(pair: Pair) -> None:
-    """No close frame fits: not tried, not waited for."""
-    ws, _ = pair
-    ws.sock.setblocking(False)
-    with suppress(BlockingIOError):
-        while True:
-            ws.sock.send(bytes(65536))
-    ws.sock.setblocking(True)
-    each = connection()
-    each.attach(ws)
-    begin = time.monotonic()
-    assert each.close(4401, "stuck")
-    assert time.monotonic() - begin < 0.1
-    assert ws.closed == []
-    with pytest.raises(BrokenPipeError):
-        ws.sock.send(b"x")
-
-
-def test_close_that_raises_cuts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the library below says, the socket ends."""
-    ws, theirs = pair
-
-    def close(code: int, reason: str) -> None:
-        raise RuntimeError("closed already")
-
-    monkeypatch.setattr(ws, "close", close)
-    each = connection()
-    each.attach(ws)
-    assert each.close(4401, "over")
-    assert theirs.recv(9) == b""
-
-
-def test_cut_before_a_handler_came(pair: Pair) -> None:
-    """The server's own socket is shut down; without one there is nothing to do."""
-    ws, theirs = pair
-    Connection(None, "/", raw=ws.sock).cut()
-    assert theirs.recv(9) == b""
-    Connection(None, "/").cut()
-
-
-def test_cut_of_a_closed_socket(pair: Pair) -> None:
-    """It is gone already; that is no fault."""
-    each = connection()
-    each.attach(pair[0])
-    pair[0].sock.close()
-    each.cut()
-
-
-def test_cut_wakes_a_handler_whose_reader_left_first() -> None:
-    """A reader that is between two reads at the close ends silently; the handler must not wait."""
-    waits, reads = threading.Event(), threading.Event()
-
-    class Late(threading.Thread):
-        def run(self) -> None:
-            assert reads.wait(5)
-            super().run()
-
-    class Told(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waits.set()
-            return super().wait(timeout)
-
-    ours, theirs = socket.socketpair()
-    with ours, theirs, ThreadPoolExecutor(1) as pool:
-        ws = Server({"werkzeug.socket": ours, **UPGRADE}, thread_class=Late, event_class=Told)
-        each = connection()
-        assert each.attach(ws)
-        handler = pool.submit(ws.receive)
-        try:
-            assert waits.wait(5)
-            assert each.close(4401, "over")
-            reads.set()
-            ws.thread.join(5)
-            assert not handler.done()
-            each.cut()
-            with pytest.raises(ConnectionClosed):
-                handler.result(5)
-        finally:
-            ws.event.set()
-
-
-def test_the_aged_are_closed_and_the_silent_cut(pair: Pair) -> None:
-    """A deadline closes with 4401; a second later the peer that said nothing is cut off."""
-    ws, theirs = pair
-    sockets, each = Sockets(None, 20, 10), Connection(None, "/", max_age=0.2)
-    each.attach(ws)
-    assert sockets.take(each)
-    assert theirs.recv(99) == b"close frame"
-    assert (each.code, each.reason) == (4401, "max_age")
-    told = time.monotonic()
-    assert theirs.recv(99) == b""
-    assert 0.8 < time.monotonic() - told < 2.0
 
 
 def test_closing_many_wakes_the_timer_once(monkeypatch: pytest.MonkeyPatch) -> None:
