@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-START_SERVERS = ("tests/incidents/", "tests/live/", "tests/stores/")
+START_SERVERS = ("tests/faults/", "tests/incidents/", "tests/live/", "tests/stores/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
