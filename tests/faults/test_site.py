@@ -28,7 +28,22 @@ def test_scopes_loader_that_raises(troubled: Gunicorn, alice: Browser, visitor: 
     assert is_open(start(visitor().log_in("bob")))
 
 
-def test_loader_that_hangs(troubled: Gunicorn, alice: Browser, visitor: Visitor) -> None:
+def test_user_loader_that_hangs(troubled: Gunicorn, alice: Browser, visitor: Visitor) -> None:
+    """Preauth waits for it; sockets go on, and a ticket still opens one: that loads nobody."""
+    held, grant, gate = start(alice), alice.preauth("/stay"), f"load-{troubled.port}"
+    bob = visitor().log_in("bob")
+    troubled.turn(faulty={"users": gate})
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(bob.ask, "/stay")
+        troubled.wait_at(gate)
+        assert is_open(held)
+        assert alice.send(alice.attempt("/stay", grant)).answer().status == 101
+        assert not waiting.done()
+        troubled.open_gate(gate)
+        assert waiting.result(10).status == 200
+
+
+def test_scopes_loader_that_hangs(troubled: Gunicorn, alice: Browser, visitor: Visitor) -> None:
     """Whom it concerns waits; the others are served; the answer comes when the site goes on."""
     gate = f"hung-{troubled.port}"
     troubled.turn(faulty={"alice": gate})

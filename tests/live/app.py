@@ -68,18 +68,21 @@ class Site:
     def load(self, user_id: str) -> User | None:
         if user_id in self.gone:
             return None
-        if self.faulty.get("users") == "raises":
-            raise LookupError("the database of the site is away")
+        self.fail("users")
         return User(self.mistaken.get(user_id, user_id))
 
     def scopes_of(self, user: User) -> list[str]:
         self.asked[user.id] += 1
-        fault = self.faulty.get(user.id)
+        self.fail(user.id)
+        return self.scopes.get(user.id, ["chat:read"])
+
+    def fail(self, what: str) -> None:
+        """Raise, or hang at a gate, as the test asked for this loader."""
+        fault = self.faulty.get(what)
         if fault == "raises":
             raise LookupError("the database of the site is away")
         if fault:
             self.gates[fault].hold()
-        return self.scopes.get(user.id, ["chat:read"])
 
 
 def make() -> Flask:
