@@ -8,14 +8,13 @@ from datetime import datetime, timezone
 import pytest
 
 from tests.browser import demo_site, evidence, front
-from tests.browser.attacks import ATTACKS
 from tests.browser.demo_site import Demo
 from tests.browser.engines import ENGINES, started
 from tests.browser.front import HOSTS, World
 from tests.browser.visitor import Visitor
 
-_ATTACKS = pytest.StashKey[evidence.Results]()
-_PASSED = pytest.StashKey[evidence.Results]()
+_SEEN = pytest.StashKey[evidence.Results]()
+_SECONDS = pytest.StashKey[list[float]]()
 _VERSIONS = pytest.StashKey[dict[str, str]]()
 
 
@@ -25,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "evidence(row): stands in docs/evidence.md when it passes")
-    config.stash[_ATTACKS], config.stash[_PASSED], config.stash[_VERSIONS] = {}, {}, {}
+    config.stash[_SEEN], config.stash[_SECONDS], config.stash[_VERSIONS] = {}, [], {}
 
 
 @pytest.fixture(scope="session")
@@ -76,35 +75,54 @@ def verdict(request: pytest.FixtureRequest) -> Callable[[str, str, str], None]:
     """Return what writes a verdict down, and compares it with docs/evidence.md."""
 
     def note(row: str, column: str, seen: str) -> None:
-        request.config.stash[_ATTACKS].setdefault(row, {})[column] = seen
-        if not request.config.getoption("--write-evidence", default=False):
-            assert evidence.read().get(row, {}).get(column) == seen, "docs/evidence.md is stale"
+        assert not (stale := _note(request.config, row, column, seen)), stale
 
     return note
 
 
+def _note(config: pytest.Config, row: str, column: str, seen: str) -> str:
+    """Write a verdict down; return what is wrong where docs/evidence.md has another."""
+    config.stash[_SEEN].setdefault(row, {})[column] = seen
+    told = evidence.read().get(row, {}).get(column)
+    if config.getoption("--write-evidence", default=False) or told == seen:
+        return ""
+    return f"docs/evidence.md is stale: {row}, {column} is {seen!r} now, not {told!r}"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Note which tests of the client and of the old engines passed."""
+    """Note which tests of the client and of the old engines passed, and compare them too."""
     report = yield
+    item.config.stash[_SECONDS].append(report.duration)
     if report.when == "call" and report.passed and (row := item.get_closest_marker("evidence")):
         engine = getattr(item, "callspec", None)
         seen = dict(item.user_properties).get("evidence", "passes")
         column = engine.params["engine"] if engine else "verdict"
-        item.config.stash[_PASSED].setdefault(row.args[0], {})[column] = seen
+        if stale := _note(item.config, row.args[0], column, seen):
+            report.outcome, report.longrepr = "failed", stale
     return report
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     if config.getoption("--write-evidence", default=False) and exitstatus == pytest.ExitCode.OK:
-        if set(config.stash[_ATTACKS]) != {attack.name for attack in ATTACKS}:
-            raise pytest.UsageError("only a run of the whole suite writes docs/evidence.md")
-        passed, versions = config.stash[_PASSED], config.stash[_VERSIONS]
-        evidence.write(
-            config.stash[_ATTACKS],
-            {row: cells for row, cells in passed.items() if "verdict" not in cells},
-            {row: cells for row, cells in passed.items() if "verdict" in cells},
-            date=datetime.now(timezone.utc).date().isoformat(),
-            versions=[f"{engine} {version}" for engine, version in versions.items()],
+        if gaps := evidence.gaps(config.stash[_SEEN]):
+            raise pytest.UsageError(
+                "only a run of the whole suite writes docs/evidence.md: "
+                f"{len(gaps)} verdicts are missing, the first: {gaps[0]}"
+            )
+        versions = [f"{engine} {found}" for engine, found in config.stash[_VERSIONS].items()]
+        today = datetime.now(timezone.utc).date().isoformat()
+        run = f"{today} with {', '.join(versions)}"
+        evidence.FILE.write_text(evidence.text_of(config.stash[_SEEN], run), encoding="utf-8")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how long the tests of this folder took, and how long they may."""
+    if seconds := sum(config.stash[_SECONDS]):
+        terminalreporter.write_line(
+            f"tests/browser took {seconds:.0f} s, its budget is {evidence.BUDGET} s",
+            red=seconds > evidence.BUDGET,
         )

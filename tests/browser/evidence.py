@@ -1,18 +1,24 @@
 """``docs/evidence.md``: what each attack did in each engine, as the last full run saw it.
 
 ``python -m pytest tests/browser --write-evidence`` writes it. Every other run compares its own
-verdicts with it, so that a stale one fails; dates and versions are not compared.
+verdicts with it, so that a stale one fails; date and versions are not compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from importlib import import_module
+from inspect import isfunction
 from pathlib import Path
 
+from tests.browser.attacks import ATTACKS
 from tests.browser.engines import ENGINES
 from tests.browser.lacking import LACKING
 
 FILE = Path(__file__).parents[2] / "docs" / "evidence.md"
+BUDGET = 240
+"""Seconds that all tests of this folder may take, browsers and servers started."""
+
 ATTACK_COLUMNS = [f"{engine}, {site}" for engine in ENGINES for site in ("control", "guarded")]
 
 Results = dict[str, dict[str, str]]
@@ -24,7 +30,7 @@ _HEAD = """\
 Written by `python -m pytest tests/browser --write-evidence`, which runs everything below; a run
 without the option fails where it sees anything else. Not edited by hand.
 
-Run on {date} with {versions}.
+Run on {run}.
 
 ## Attacks
 
@@ -80,18 +86,47 @@ def read() -> Results:
     return results
 
 
-def write(
-    attacks: Results, client: Results, old: Results, *, date: str, versions: Iterable[str]
-) -> None:
-    """Write the file. Raises KeyError when an engine has not run everything."""
-    text = _HEAD.format(date=date, versions=", ".join(versions))
-    text += _table("attack", ATTACK_COLUMNS, attacks)
+def marked() -> list[str]:
+    """Return the row of every test that is marked ``evidence``, in the order of a whole run."""
+    files = sorted(Path(__file__).parent.glob("test_*.py"))
+    modules = [import_module(f"{__package__}.{file.stem}") for file in files]
+    tests = [test for module in modules for test in vars(module).values() if isfunction(test)]
+    marks = [mark for test in tests for mark in getattr(test, "pytestmark", [])]
+    return [mark.args[0] for mark in marks if mark.name == "evidence"]
+
+
+def gaps(seen: Results) -> list[str]:
+    """Return what a run did not see, which so cannot be written: row and column."""
+    wanted = [(attack.name, column) for attack in ATTACKS for column in ATTACK_COLUMNS]
+    for row in marked():
+        wanted += [(row, column) for column in _columns_of(seen.get(row, {}))]
+    return [f"{row}, {column}" for row, column in wanted if column not in seen.get(row, {})]
+
+
+def _columns_of(cells: dict[str, str]) -> list[str]:
+    """Return the columns of the table in which a row without attack stands."""
+    return ["verdict"] if "verdict" in cells else list(ENGINES)
+
+
+def run_of_file() -> str:
+    """Return when and with what the committed file was written."""
+    found = re.search(r"^Run on (.+)\.$", FILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found, FILE
+    return found[1]
+
+
+def text_of(seen: Results, run: str) -> str:
+    """Return the file's text. Raises KeyError where an engine has not run everything."""
+    rows = {row: seen[row] for row in marked()}
+    text = _HEAD.format(run=run)
+    text += _table("attack", ATTACK_COLUMNS, {attack.name: seen[attack.name] for attack in ATTACKS})
     text += _CONTROLS + "".join(
         f"- `lacking-{name}`: {', '.join(sorted(checks))}\n" for name, checks in LACKING.items()
     )
+    client = {row: cells for row, cells in rows.items() if "verdict" not in cells}
     text += _CLIENT + _table("what", list(ENGINES), client)
-    text += _OLD + _table("engine", ["verdict"], old)
-    FILE.write_text(text, encoding="utf-8")
+    old = {row: cells for row, cells in rows.items() if "verdict" in cells}
+    return text + _OLD + _table("engine", ["verdict"], old)
 
 
 def _table(title: str, columns: list[str], rows: Results) -> str:

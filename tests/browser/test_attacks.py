@@ -6,14 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.browser import evidence
 from tests.browser.attack import Attack
 from tests.browser.attacks import ATTACKS
 from tests.browser.engines import ENGINES
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
-COLUMNS = set(evidence.ATTACK_COLUMNS)
 
 Verdict = Callable[[str, str, str], None]
 each_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
@@ -36,15 +34,6 @@ def test_it_fails_on_the_guarded_site(visitor: Visitor, attack: Attack, verdict:
     assert refused == [attack.elsewhere.get(visitor.name, attack.reason)]
     site = f" ({attack.guarded[1:]})" if attack.guarded else ""
     verdict(attack.name, f"{visitor.name}, guarded", refused[0] + site)
-
-
-def test_the_evidence_is_about_these_attacks(request: pytest.FixtureRequest) -> None:
-    """A row that was added, renamed or removed shows without a browser."""
-    if request.config.getoption("--write-evidence", default=False):
-        pytest.skip("it is being written")
-    rows = {row: cells for row, cells in evidence.read().items() if set(cells) & COLUMNS}
-    assert set(rows) == {attack.name for attack in ATTACKS}
-    assert all(set(cells) == COLUMNS for cells in rows.values())
 
 
 @each_attack
