@@ -14,9 +14,11 @@ FORCED = "user_changed, by the client"
 
 @dataclass(frozen=True)
 class Attack:
-    """One attack. ``stopped_by`` are the engines that stop it themselves, on the control too.
+    """One attack. The whole guard, at ``guarded``, refuses it for ``reason``.
 
-    ``elsewhere`` are the reasons in engines where the guard has another.
+    ``behind`` are sites without the checks that come first, and the reason which the attack meets
+    there; ``elsewhere`` is that reason in engines where it is another. ``stopped_by`` are the
+    engines that stop the attack themselves, on the control too.
     """
 
     name: str
@@ -25,5 +27,11 @@ class Attack:
     reason: str
     control: str = "/control"
     guarded: str = ""
-    stopped_by: dict[str, str] = field(default_factory=dict)
+    behind: dict[str, str] = field(default_factory=dict)
     elsewhere: dict[str, str] = field(default_factory=dict)
+    stopped_by: dict[str, str] = field(default_factory=dict)
+
+    def refusals(self, engine: str) -> dict[str, str]:
+        """Return every guarded site to the reason it must give; the whole guard comes last."""
+        behind = {site: self.elsewhere.get(engine, word) for site, word in self.behind.items()}
+        return {**behind, self.guarded: self.reason}

@@ -1,7 +1,8 @@
 """Every attack as a row: what the attacker's page does, where it works, and why it fails here.
 
 The same move runs against the control, where it must get ``gain``, and against the guarded site,
-which must refuse it for ``reason``.
+which must refuse it for ``reason``. Where an earlier check speaks for the one that a row is about,
+the attack also meets that one: on a site ``behind`` the earlier ones.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ ATTACKS = (
         "lifted token, on a cross-site page",
         moves.lifted_token_on_another_site,
         VICTIM,
-        "ticket_missing",
+        "origin_not_allowed",
         "/lacking-origin-and-ticket",
-        guarded="/lacking-origin",
+        behind={"/lacking-origin": "ticket_missing"},
     ),
     Attack(
         "lifted token, on a sibling",
@@ -71,9 +72,9 @@ ATTACKS = (
         "ticket without token",
         moves.ticket_without_token,
         VICTIM,
-        "token_missing",
+        "origin_not_allowed",
         "/lacking-origin-and-token",
-        guarded="/lacking-origin",
+        behind={"/lacking-origin": "token_missing"},
     ),
     Attack("login forced by a form", moves.forced_login, "ticket -, session bob", FORCED),
     Attack(

@@ -54,10 +54,7 @@ def engine(
 @pytest.fixture
 def visitor(engine: Visitor) -> Visitor:
     """Return somebody whose browser holds no cookies, in a world that behaves."""
-    engine.forget()
-    engine.world.tell()
-    engine.world.verdicts()
-    engine.seen, engine.page_reason = [], ""
+    engine.begin()
     return engine
 
 

@@ -24,7 +24,7 @@ def plant_ticket(visitor: Visitor, site: str, prefix: str) -> str | None:
     visitor.log_in("bob", site)
     granted = visitor.grant(site)
     ticket_id = granted["token"].split(".")[1]
-    held = {cookie["name"]: cookie["value"] for cookie in visitor.driver.get_cookies()}
+    held = visitor.cookies()
     ticket = next(held[name] for name in held if name.endswith(ticket_id))
     visitor.forget()
     visitor.go(visitor.world.https(path=f"{site}/page"))
@@ -32,6 +32,7 @@ def plant_ticket(visitor: Visitor, site: str, prefix: str) -> str | None:
     visitor.blank(SIBLING)
     attributes = f"; Domain={OWN}; Path=/; Secure; SameSite=None; Max-Age=30"
     visitor.plant(f"{prefix}{ticket_id}={ticket}{attributes}")
+    visitor.stopped = "" if f"{prefix}{ticket_id}" in visitor.cookies() else PREFIX
     heard: str | None = visitor.knock(granted["url"])["heard"]
     return heard
 
@@ -75,27 +76,27 @@ ATTACKS = (
         "planted ticket, plain name",
         partial(plant_ticket, prefix="wsguard-"),
         PLANTED,
-        "ticket_missing",
+        "origin_not_allowed",
         "/lacking-prefix",
-        guarded="/lacking-origin-and-session",
+        behind={"/lacking-origin-and-session": "ticket_missing"},
     ),
     Attack(
         "planted ticket, __Secure- name",
         partial(plant_ticket, prefix="__Secure-wsguard-"),
         PLANTED,
-        "ticket_missing",
+        "origin_not_allowed",
         "/lacking-host-prefix",
-        guarded="/lacking-origin-and-session",
+        behind={"/lacking-origin-and-session": "ticket_missing"},
     ),
     Attack(
         "planted ticket, __Host- name",
         partial(plant_ticket, prefix="__Host-Http-wsguard-"),
         PLANTED,
-        "ticket_missing",
+        "origin_not_allowed",
         "/lacking-origin-and-session",
-        guarded="/lacking-origin",
+        behind={"/lacking-origin": "user_changed"},
+        elsewhere={"chromium": "ticket_missing", "firefox": "ticket_missing"},
         stopped_by={"chromium": PREFIX, "firefox": PREFIX},
-        elsewhere={"webkit": "user_changed"},
     ),
     Attack(
         "flood of planted tickets",

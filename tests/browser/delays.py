@@ -89,8 +89,8 @@ ATTACKS = (
         "ticket kept too long",
         late,
         TICKET,
-        "ticket_expired",
+        "token_expired",
         "/lacking-time",
-        guarded="/lacking-token-time",
+        behind={"/lacking-token-time": "ticket_expired"},
     ),
 )

@@ -37,7 +37,10 @@ Run on {run}.
 *control*: the same site without the extension, or, for attacks that only a guarded site can
 suffer, guarded with checks left out of `judge`
 (the name in brackets, below). There the attack must succeed. *guarded*: the
-server's own reason, from its signal. Third-party cookies are allowed and the session is
+server's own reason, from its signal. A reason without brackets is that of the whole guard. Where an
+earlier check answers for the one that a row is about, the attack also meets that one without the
+earlier: those reasons come first, with the site in brackets. An engine that stops an attack by
+itself is named so in both columns. Third-party cookies are allowed and the session is
 `SameSite=None`, so that no default of a browser helps.
 
 """

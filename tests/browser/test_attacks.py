@@ -19,21 +19,27 @@ each_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: atta
 
 @each_attack
 def test_it_succeeds_on_the_control(visitor: Visitor, attack: Attack, verdict: Verdict) -> None:
+    stopped = attack.stopped_by.get(visitor.name, "")
     got = attack.run(visitor, attack.control)
-    expected = None if visitor.name in attack.stopped_by else attack.gain
-    assert got == expected, visitor.decisions()
-    seen = attack.stopped_by.get(visitor.name, f"succeeds ({attack.control[1:]})")
+    assert got == (None if stopped else attack.gain), visitor.decisions()
+    assert visitor.stopped == stopped
+    seen = stopped or f"succeeds ({attack.control[1:]})"
     verdict(attack.name, f"{visitor.name}, control", seen)
 
 
 @each_attack
 def test_it_fails_on_the_guarded_site(visitor: Visitor, attack: Attack, verdict: Verdict) -> None:
-    assert attack.run(visitor, attack.guarded) is None
-    refused = [one["reason"] for one in visitor.decisions() if one["reason"]]
-    refused = refused or [visitor.page_reason]
-    assert refused == [attack.elsewhere.get(visitor.name, attack.reason)]
-    site = f" ({attack.guarded[1:]})" if attack.guarded else ""
-    verdict(attack.name, f"{visitor.name}, guarded", refused[0] + site)
+    words = []
+    for site, reason in attack.refusals(visitor.name).items():
+        if words:
+            visitor.begin()
+        assert attack.run(visitor, site) is None, site
+        refused = [one["reason"] for one in visitor.decisions() if one["reason"]]
+        assert (refused or [visitor.page_reason]) == [reason], site
+        assert visitor.stopped == attack.stopped_by.get(visitor.name, "")
+        words.append(f"{reason} ({site[1:]})" if site else reason)
+    seen = ": ".join(filter(None, [visitor.stopped, ", ".join(words)]))
+    verdict(attack.name, f"{visitor.name}, guarded", seen)
 
 
 @each_attack

@@ -30,7 +30,8 @@ def until(condition: Callable[[], Any]) -> Any:
 class Visitor:
     """A browser that knows the world. ``name`` is the engine's.
 
-    ``page_reason`` is why an attack failed that reached no verdict of the server.
+    ``page_reason`` is why an attack failed that reached no verdict of the server, ``stopped`` in
+    what way the engine itself was seen to stop it.
     """
 
     name: str
@@ -38,7 +39,15 @@ class Visitor:
     world: World
     home: str = ""
     page_reason: str = ""
+    stopped: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Start anew: the browser holds no cookies, the world behaves, nothing was decided yet."""
+        self.forget()
+        self.world.tell()
+        self.world.verdicts()
+        self.seen, self.page_reason, self.stopped = [], "", ""
 
     def go(self, url: str) -> None:
         """Load a page."""
@@ -85,6 +94,10 @@ class Visitor:
     def plant(self, *lines: str) -> None:
         """Let the current page's server set cookies, spelt like this."""
         assert self.ask("POST", "/plant", "application/json", json.dumps(lines))["status"] == 200
+
+    def cookies(self) -> dict[str, str]:
+        """Return the cookies that the browser holds for the current page."""
+        return {cookie["name"]: cookie["value"] for cookie in self.driver.get_cookies()}
 
     def decisions(self) -> list[dict[str, Any]]:
         """Return all that the servers decided since the test began."""
