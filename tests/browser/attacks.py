@@ -10,6 +10,12 @@ from __future__ import annotations
 from tests.browser import cookies, delays, moves, plants
 from tests.browser.attack import FORCED, TICKET, VICTIM, Attack
 
+EACH_ALONE = {
+    "/lacking-preauth-but-origin": "origin_not_allowed",
+    "/lacking-preauth-but-fetch": "cross_site_fetch",
+}
+"""What stops a forced preauth that is taken for JSON: Origin alone, and Sec-Fetch-Site alone."""
+
 ATTACKS = (
     Attack("cross-site page", moves.cross_site_page, VICTIM, "origin_not_allowed"),
     Attack("sibling subdomain", moves.sibling_page, VICTIM, "origin_not_allowed"),
@@ -24,6 +30,7 @@ ATTACKS = (
         "granted to alice",
         "not_json",
         "/lacking-preauth",
+        behind=EACH_ALONE,
     ),
     Attack(
         "preauth forced by text/plain",
@@ -31,6 +38,7 @@ ATTACKS = (
         "granted to alice",
         "not_json",
         "/lacking-preauth",
+        behind=EACH_ALONE,
     ),
     Attack(
         "preauth forced by JSON",

@@ -50,6 +50,7 @@ def listen() -> None:
                     "reason": None if reason is None else str(reason),
                     "path": facts["path"],
                     "origin": facts["origin"],
+                    "sent_origin": request.headers.get("Origin"),
                     "user": facts.get("user_id"),
                     "detail": facts.get("detail", ""),
                     "fetch_site": request.headers.get("Sec-Fetch-Site"),

@@ -67,7 +67,8 @@ lose a scope (`scope_missing`), get it back, end the session (`login_required`).
 as a subprotocol it connects twice, on a page of the suite. HtmlUnit emulates IE 11: it logs in with
 JavaScript off, because it may hang where it leaves a page with open sockets, its sockets send no
 `Origin`, so the test server adds the one that IE 11 sends, and none is closed inside `onmessage`,
-where it hangs too.
+where it hangs too. To IE a page on another port is of the same origin: it asks preauth in JSON
+without `Origin` and `Sec-Fetch-Site`, and its `Referer` alone betrays it.
 
 """
 

@@ -6,9 +6,12 @@ Its WebSocket (Jetty's) sends no Origin, which IE 11 does; ``create_demo`` puts 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
-from typing import Any
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
 
 from tests.browser.flow import FLOW
 
@@ -29,8 +32,15 @@ def create_demo() -> Any:
     return serve
 
 
-def main(jar: str, url: str) -> None:
-    """Go through the flow, and print what it tells."""
+def missing(jar: Path) -> list[str]:
+    """Return what this machine lacks to run HtmlUnit."""
+    absent = [] if shutil.which("java") else ["java"]
+    absent += [] if find_spec("jpype") else ["jpype1"]
+    return absent + [str(path) for path in (jar,) if not path.exists()]
+
+
+def start(jar: str) -> tuple[Any, Any]:
+    """Return HtmlUnit's package, and a browser of it that takes itself for IE 11."""
     import jpype
 
     jpype.startJVM(classpath=[jar], convertStrings=True)
@@ -41,14 +51,24 @@ def main(jar: str, url: str) -> None:
     html = jpype.JPackage("com").gargoylesoftware.htmlunit
     client = html.WebClient(html.BrowserVersion.INTERNET_EXPLORER)
     client.setJavaScriptErrorListener(_complain(jpype))
+    return html, client
+
+
+def main(jar: str, url: str) -> None:
+    """Go through the flow, and print what it tells."""
+    _, client = start(jar)
     _log_in(client, url)
     told, end = "", time.monotonic() + PATIENCE
     while not told and time.monotonic() < end:
         client.waitForBackgroundJavaScript(50)
         page = client.getCurrentWindow().getEnclosedPage()
         told = page.executeJavaScript(f"{FLOW}\nstep()").getJavaScriptResult()
-    print("OUT", told or "{}", flush=True)
-    # Threads of the JVM would keep the process alive.
+    end_with(str(told or "{}"))
+
+
+def end_with(told: str) -> NoReturn:
+    """Print what was seen, and end although threads of the JVM would keep the process alive."""
+    print("OUT", told, flush=True)
     os._exit(0)
 
 

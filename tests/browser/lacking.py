@@ -19,7 +19,8 @@ ORIGIN = {"origin_is_present", "origin_is_allowed", "fetch_is_same_site"}
 TOKEN = {"token_is_present", "token_is_authentic", "token_is_fresh"}
 TICKET = {"ticket_is_present", "ticket_is_authentic", "ticket_is_fresh", "token_names_ticket"}
 SESSION = {"session_is_undisputed", "session_is_alive", "session_is_of_user", "session_is_same"}
-PREAUTH = {"content_is_json", "origin_is_present", "origin_is_allowed", "fetch_is_plausible"}
+PREAUTH_ORIGIN = {"origin_is_present", "origin_is_allowed"}
+PREAUTH_FETCH = {"fetch_is_plausible", "refuse_for_protected"}
 
 LACKING = {
     "origin": ORIGIN,
@@ -37,7 +38,10 @@ LACKING = {
     "time": {"token_is_fresh", "ticket_is_fresh"},
     "token-time": {"token_is_fresh"},
     "transport": {"transport_is_secure"},
-    "preauth": PREAUTH | {"refuse_for_protected"},
+    "preauth": PREAUTH_ORIGIN | PREAUTH_FETCH | {"content_is_json"},
+    "preauth-but-origin": PREAUTH_FETCH | {"content_is_json"},
+    "preauth-but-fetch": PREAUTH_ORIGIN | {"content_is_json"},
+    "preauth-origin": PREAUTH_ORIGIN,
 }
 
 # What such a site calls its ticket cookies.

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser import demo_site
+from tests.browser import demo_site, ie11
 from tests.browser.engines import need
 from tests.browser.fetch import CACHE
 from tests.browser.flow import HEARD, STATES
@@ -61,9 +59,7 @@ def test_phantomjs_goes_through_the_demo(tmp_path: Path) -> None:
 
 @pytest.mark.evidence("HtmlUnit (selenium-server 3.14.0) as IE 11")
 def test_htmlunit_as_ie_11_goes_through_the_demo(tmp_path: Path) -> None:
-    absent = [] if shutil.which("java") else ["java"]
-    absent += [] if find_spec("jpype") else ["jpype1"]
-    need(absent + [str(path) for path in (HTMLUNIT,) if not path.exists()])
+    need(ie11.missing(HTMLUNIT))
     with demo_site.running(tmp_path, "tests.browser.ie11:create_demo()") as demo:
         told = flow([sys.executable, "-m", "tests.browser.ie11", str(HTMLUNIT), demo.url])
     assert "Trident/7.0" in told["agent"]
