@@ -41,7 +41,8 @@ server's own reason, from its signal. A reason without brackets is that of the w
 earlier check answers for the one that a row is about, the attack also meets that one without the
 earlier: those reasons come first, with the site in brackets. An engine that stops an attack by
 itself is named so in both columns. Third-party cookies are allowed and the session is
-`SameSite=None`, so that no default of a browser helps.
+`SameSite=None`, so that no default of a browser helps. A lifted token is cut out of the line that
+the proxy in front logged when its owner connected.
 
 """
 _CONTROLS = """

@@ -30,8 +30,11 @@ HOSTS = (OWN, SIBLING, EVIL)
 _HAPROXY = """\
 global
     maxconn 200
+    log stdout format raw local0
 defaults
     mode http
+    log global
+    option httplog
     timeout connect 5s
     timeout client 60s
     timeout server 60s
@@ -56,6 +59,7 @@ class World:
     other_tls: int
     ca: Path
     log_file: Path
+    proxy_log: Path
 
     def https(self, host: str = OWN, path: str = "") -> str:
         """Return an address behind TLS."""
@@ -97,9 +101,9 @@ def running(folder: Path) -> Iterator[World]:
         plain = [stack.enter_context(listen()) for _ in range(2)]
         secure = [stack.enter_context(listen()) for _ in range(2)]
         ports = [listener.getsockname()[1] for listener in (*plain, *secure)]
-        world = World(*ports, ca, folder / "gunicorn.log")
+        world = World(*ports, ca, folder / "gunicorn.log", folder / "haproxy.log")
         stack.enter_context(_gunicorn(world, plain))
-        stack.enter_context(_haproxy(folder, world, secure, certificate))
+        stack.enter_context(_haproxy(world, secure, certificate))
         yield world
 
 
@@ -135,15 +139,13 @@ def _gunicorn(world: World, listeners: list[socket.socket]) -> Iterator[None]:
 
 
 @contextmanager
-def _haproxy(
-    folder: Path, world: World, listeners: list[socket.socket], certificate: Path
-) -> Iterator[None]:
+def _haproxy(world: World, listeners: list[socket.socket], certificate: Path) -> Iterator[None]:
     first, second = (listener.fileno() for listener in listeners)
-    config = folder / "haproxy.cfg"
+    config = world.proxy_log.with_suffix(".cfg")
     config.write_text(
         _HAPROXY.format(first=first, second=second, certificate=certificate, port=world.http)
     )
-    with process(["haproxy", "-db", "-f", str(config)], folder / "haproxy.log", listeners):
+    with process(["haproxy", "-db", "-f", str(config)], world.proxy_log, listeners):
         yield
 
 
