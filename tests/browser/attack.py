@@ -18,7 +18,8 @@ class Attack:
 
     ``behind`` are sites without the checks that come first, and the reason which the attack meets
     there; ``elsewhere`` is that reason in engines where it is another. ``stopped_by`` are the
-    engines that stop the attack themselves, on the control too.
+    engines that stop the attack themselves, on the control too. ``origin`` is what every engine
+    must say of the attacker's page, where that is the point.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Attack:
     behind: dict[str, str] = field(default_factory=dict)
     elsewhere: dict[str, str] = field(default_factory=dict)
     stopped_by: dict[str, str] = field(default_factory=dict)
+    origin: str = ""
 
     def refusals(self, engine: str) -> dict[str, str]:
         """Return every guarded site to the reason it must give; the whole guard comes last."""

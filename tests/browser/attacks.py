@@ -22,8 +22,8 @@ ATTACKS = (
     Attack("other port of the host", moves.other_port_page, VICTIM, "origin_not_allowed"),
     Attack("other port of localhost", moves.other_port_of_localhost, VICTIM, "origin_not_allowed"),
     Attack("http page to wss", moves.http_page_to_wss, VICTIM, "origin_not_allowed"),
-    Attack("sandboxed frame", moves.sandboxed_frame, VICTIM, "origin_not_allowed"),
-    Attack("file: page", moves.file_page, VICTIM, "origin_not_allowed"),
+    Attack("sandboxed frame", moves.sandboxed_frame, VICTIM, "origin_not_allowed", origin="null"),
+    Attack("file: page", moves.file_page, VICTIM, "origin_not_allowed", origin="null"),
     Attack(
         "preauth forced by a form",
         moves.form_forces_preauth,

@@ -34,8 +34,10 @@ def test_it_fails_on_the_guarded_site(visitor: Visitor, attack: Attack, verdict:
         if words:
             visitor.begin()
         assert attack.run(visitor, site) is None, site
-        refused = [one["reason"] for one in visitor.decisions() if one["reason"]]
-        assert (refused or [visitor.page_reason]) == [reason], site
+        refused = [one for one in visitor.decisions() if one["reason"]]
+        assert ([one["reason"] for one in refused] or [visitor.page_reason]) == [reason], site
+        if attack.origin:
+            assert refused[0]["origin"] == attack.origin
         assert visitor.stopped == attack.stopped_by.get(visitor.name, "")
         words.append(f"{reason} ({site[1:]})" if site else reason)
     seen = ": ".join(filter(None, [visitor.stopped, ", ".join(words)]))
