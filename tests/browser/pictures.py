@@ -24,12 +24,16 @@ def seen_on(visitor: Visitor, ending: str) -> Iterator[None]:
     width, height, _ = SIZES[ending]
     if visitor.name != "chromium":
         visitor.driver.set_window_size(max(width, 500), height)
-        yield
-        visitor.driver.set_window_size(1200, 900)
+        try:
+            yield
+        finally:
+            visitor.driver.set_window_size(1200, 900)
         return
-    _resize(visitor, ending, height)
-    yield
-    visitor.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    try:
+        _resize(visitor, ending, height)
+        yield
+    finally:
+        visitor.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def take(visitor: Visitor, name: str) -> None:
