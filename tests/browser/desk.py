@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from flask import Flask, Response, abort, current_app, request
@@ -29,6 +30,7 @@ own_origin = os.environ.get("OWN_ORIGIN", "https://example.org")
 listed_origin = os.environ.get("LISTED_ORIGIN", "https://sub.example.org")
 
 _verdicts: list[dict[str, Any]] = []
+_pen = Lock()
 _behaviour: dict[str, Any] = {}
 _sockets: set[Any] = set()
 
@@ -43,22 +45,26 @@ def listen() -> None:
     ):
 
         def note(app: Flask, step: str = step, reason: Any = None, **facts: Any) -> None:
-            _verdicts.append(
-                {
-                    "step": step,
-                    "site": app.name,
-                    "reason": None if reason is None else str(reason),
-                    "path": facts["path"],
-                    "origin": facts["origin"],
-                    "sent_origin": request.headers.get("Origin"),
-                    "user": facts.get("user_id"),
-                    "detail": facts.get("detail", ""),
-                    "fetch_site": request.headers.get("Sec-Fetch-Site"),
-                    "token": request.args.get("wsguard_token"),
-                }
+            _write_down(
+                step=step,
+                site=app.name,
+                reason=None if reason is None else str(reason),
+                path=facts["path"],
+                origin=facts["origin"],
+                sent_origin=request.headers.get("Origin"),
+                user=facts.get("user_id"),
+                detail=facts.get("detail", ""),
+                fetch_site=request.headers.get("Sec-Fetch-Site"),
+                token=request.args.get("wsguard_token"),
             )
 
         signal.connect(note, weak=False)
+
+
+def _write_down(**facts: Any) -> None:
+    """Note what happened, and when, by this server's clock."""
+    with _pen:
+        _verdicts.append({"at": time.monotonic(), **facts})
 
 
 def scopes(user_id: str) -> list[str]:
@@ -79,6 +85,7 @@ def misbehave() -> Response | None:
         request.environ["gunicorn.socket"].shutdown(socket.SHUT_RDWR)
         abort(503)
     if status := _behaviour.get("status"):
+        _write_down(step="turned away", reason=str(status))
         headers = {"Retry-After": str(_behaviour["retry_after"])}
         return current_app.response_class("", status, headers)
     return None
@@ -128,8 +135,9 @@ def foreign_client() -> bytes:
 
 
 def _take_verdicts() -> list[dict[str, Any]]:
-    taken = list(_verdicts)
-    _verdicts.clear()
+    with _pen:
+        taken = list(_verdicts)
+        _verdicts.clear()
     return taken
 
 

@@ -15,15 +15,25 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.evidence("two tabs leave each other their tickets")
 def test_two_tabs_leave_each_other_their_tickets(alice: Visitor) -> None:
-    """One shared cookie name made two tabs refuse each other: both ask first, then both open."""
-    first = alice.driver.current_window_handle
-    urls = {first: alice.grant()["url"]}
+    """Both ask first, then both open; one shared cookie name made them refuse each other."""
+    tabs = [alice.driver.current_window_handle]
+    ask_only(alice)
     alice.driver.switch_to.new_window("tab")
     alice.go(alice.world.https(path="/page"))
-    urls[alice.driver.current_window_handle] = alice.grant()["url"]
-    for tab, url in urls.items():
+    tabs.append(alice.driver.current_window_handle)
+    ask_only(alice)
+    for tab in tabs:
         alice.driver.switch_to.window(tab)
-        assert alice.knock(url)["heard"] == "ticket alice, session alice"
+        alice.run("release()")
+        assert wait_for(alice, "message")["data"] == "ticket alice, session alice"
+        assert alice.run("return count('reconnecting')") == 0
+
+
+def ask_only(visitor: Visitor) -> None:
+    """Let the client ask preauth, and keep its socket back."""
+    visitor.run("hold()")
+    connect(visitor)
+    visitor.wait("return held.length === 1")
 
 
 @pytest.mark.evidence("a page of a listed sibling")
@@ -49,6 +59,8 @@ def test_a_foreign_client_takes_our_addresses(alice: Visitor) -> None:
     alice.world.drop()
     wait_for(alice, "message", 2)
     alice.run("foreign.close()")
+    tokens = [one["token"] for one in alice.decisions() if one["step"] == "handshake"]
+    assert len(tokens) == len(set(tokens) - {None}) == 2
 
 
 @pytest.mark.evidence("a login as somebody else does not turn the page")
@@ -63,14 +75,25 @@ def test_a_login_as_somebody_else_does_not_turn_the_page(alice: Visitor) -> None
     assert not [one for one in alice.decisions() if one["step"] == "handshake"]
 
 
+WITHOUT_PREFIX_RULE = ["wsguard-", "__Secure-wsguard-"]
+PLANTABLE = {
+    "chromium": WITHOUT_PREFIX_RULE,
+    "firefox": WITHOUT_PREFIX_RULE,
+    "webkit": [*WITHOUT_PREFIX_RULE, "__Host-Http-wsguard-"],
+}
+"""Which names a sibling can plant in each engine."""
+
+
 @pytest.mark.evidence("planted cookies keep nobody out")
 def test_planted_cookies_keep_nobody_out(alice: Visitor) -> None:
     """A sibling floods the browser with cookies that look like tickets, under every name."""
     alice.blank(SIBLING)
     names = ["wsguard-", "__Secure-wsguard-", "__Host-Http-wsguard-"]
-    planted = [f"{name}{number:022}" for name in names for number in range(12)]
+    planted = {name: {f"{name}{number:022}" for number in range(12)} for name in names}
     attributes = "; Domain=example.org; Path=/; Secure"
-    alice.plant(*(f"{name}=k1.bogus.bogus{attributes}" for name in planted))
+    alice.plant(*(f"{one}=k1.bogus.bogus{attributes}" for name in names for one in planted[name]))
     alice.go(alice.world.https(path="/page"))
+    held = alice.cookies()
+    assert [name for name in names if planted[name] <= set(held)] == PLANTABLE[alice.name]
     connect(alice)
     wait_for(alice, "message")

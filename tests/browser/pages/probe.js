@@ -78,6 +78,30 @@ function connect(path, options) {
   sockets.push(socket);
 }
 
+// Keeps back the sockets that clients open from now on, until `release`: each has then asked for its
+// ticket, and none has used one.
+var held = [];
+function hold() {
+  function Held(url, names) {
+    var self = this;
+    held.push(function () {
+      self.raw = new WebSocket(url, names);
+      ['onopen', 'onmessage', 'onerror', 'onclose'].forEach(function (on) {
+        self.raw[on] = function (event) { if (self[on]) { self[on](event); } };
+      });
+    });
+  }
+  Held.prototype = {
+    get readyState() { return this.raw ? this.raw.readyState : 0; },
+    close: function () { this.raw.close(); }
+  };
+  WSGuard.door.WebSocket = Held;
+}
+
+function release() {
+  held.splice(0).forEach(function (open) { open(); });
+}
+
 function count(type) {
   return events.filter(function (event) { return event.type === type; }).length;
 }
