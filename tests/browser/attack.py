@@ -17,9 +17,9 @@ class Attack:
     """One attack. The whole guard, at ``guarded``, refuses it for ``reason``.
 
     ``behind`` are sites without the checks that come first, and the reason which the attack meets
-    there; ``elsewhere`` is that reason in engines where it is another. ``stopped_by`` are the
-    engines that stop the attack themselves, on the control too. ``origin`` is what every engine
-    must say of the attacker's page, where that is the point.
+    there. ``stopped_by`` are the engines that stop the attack themselves, on the control too;
+    ``elsewhere`` are the sites where one of them leaves another reason. ``origin`` is what every
+    engine must say of the attacker's page, where that is the point.
     """
 
     name: str
@@ -29,11 +29,10 @@ class Attack:
     control: str = "/control"
     guarded: str = ""
     behind: dict[str, str] = field(default_factory=dict)
-    elsewhere: dict[str, str] = field(default_factory=dict)
     stopped_by: dict[str, str] = field(default_factory=dict)
+    elsewhere: dict[str, dict[str, str]] = field(default_factory=dict)
     origin: str = ""
 
     def refusals(self, engine: str) -> dict[str, str]:
         """Return every guarded site to the reason it must give; the whole guard comes last."""
-        behind = {site: self.elsewhere.get(engine, word) for site, word in self.behind.items()}
-        return {**behind, self.guarded: self.reason}
+        return {**self.behind, self.guarded: self.reason, **self.elsewhere.get(engine, {})}

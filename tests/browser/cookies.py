@@ -16,6 +16,7 @@ MORE_THAN_THE_CAP = 20
 PLANTED = "ticket bob, session alice"
 GONE = "her ticket is gone"
 PREFIX = "refuses the cookie"
+NOT_HELD = {"/lacking-origin": "ticket_missing"}
 
 
 def plant_ticket(visitor: Visitor, site: str, prefix: str) -> str | None:
@@ -95,8 +96,8 @@ ATTACKS = (
         "origin_not_allowed",
         "/lacking-origin-and-session",
         behind={"/lacking-origin": "user_changed"},
-        elsewhere={"chromium": "ticket_missing", "firefox": "ticket_missing"},
         stopped_by={"chromium": PREFIX, "firefox": PREFIX},
+        elsewhere={"chromium": NOT_HELD, "firefox": NOT_HELD},
     ),
     Attack(
         "flood of planted tickets",

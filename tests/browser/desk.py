@@ -56,6 +56,7 @@ def listen() -> None:
                 detail=facts.get("detail", ""),
                 fetch_site=request.headers.get("Sec-Fetch-Site"),
                 token=request.args.get("wsguard_token"),
+                cookies=request.headers.get("Cookie", ""),
             )
 
         signal.connect(note, weak=False)

@@ -30,6 +30,7 @@ LACKING = {
     "origin-and-ticket": ORIGIN | TICKET | {"path_is_bound", "scopes_are_held"},
     "path": {"path_is_bound"},
     "session": SESSION,
+    "dispute": {"session_is_undisputed"},
     "origin-and-session": ORIGIN | SESSION,
     "prefix": ORIGIN | SESSION | {"any prefix of the cookie's name"},
     "host-prefix": ORIGIN | SESSION | {"the prefix __Host- of the cookie's name"},
@@ -116,6 +117,7 @@ def let_sites_leave_out_checks() -> None:
         return session if heeded else session._replace(disputed=False)
 
     grants.session_of_request = session_of_request  # type: ignore[attr-defined]
+    handshakes.session_of_request = session_of_request  # type: ignore[attr-defined]
     handshakes.judge = judge  # type: ignore[attr-defined]
     preauth.judge = judge_preauth
     preauth.refuse_for_protected = refuse_for_protected

@@ -143,7 +143,7 @@ def _plain_site(name: str) -> Flask:
 
     @app.post("/login/<user_id>")
     def log_in(user_id: str) -> Any:
-        login_user(User(user_id))
+        login_user(User(user_id), remember="remember" in request.args)
         return jsonify(user=user_id)
 
     @app.post("/logout")
