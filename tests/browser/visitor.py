@@ -11,7 +11,7 @@ from typing import Any
 from selenium.common.exceptions import JavascriptException
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.browser.front import HOSTS, World
+from tests.browser.front import OWN, World
 
 PATIENCE = 15
 """Seconds to wait for a condition before the test fails."""
@@ -53,7 +53,7 @@ class Visitor:
         """Load a page."""
         self.driver.get(url)
 
-    def blank(self, host: str = HOSTS[0]) -> None:
+    def blank(self, host: str = OWN) -> None:
         """Load a page of this host, behind TLS, that does nothing by itself."""
         self.go(self.world.https(host, "/blank"))
 
@@ -120,7 +120,8 @@ class Visitor:
         if self.name == "chromium":
             self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
             return
-        for url in [*(self.world.https(host, "/blank") for host in HOSTS), self.local("/blank")]:
+        # No page of another host sets cookies of its own: a sibling's are its parent's.
+        for url in (self.world.https(path="/blank"), self.local("/blank")):
             self.go(url)
             self.driver.delete_all_cookies()
 
