@@ -48,7 +48,7 @@ def press(visitor: Visitor, title: str) -> Any:
     return button
 
 
-@pytest.mark.evidence("the demo's whole flow")
+@pytest.mark.evidence("the demo's whole flow, under its own policy")
 def test_the_whole_flow(guest: Visitor) -> None:
     """Log in, talk, lose the connection, lose a scope and get it back, log out."""
     told = json.loads(guest.wait(f"{FLOW}\nreturn step();"))
