@@ -1,9 +1,10 @@
-"""The sockets that this process holds open, by user, session and ticket."""
+"""The sockets that this process holds open, by user."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import chain
 
 from ..locks import Lock
 from .connection import Connection
@@ -36,34 +37,37 @@ _EVERYBODY = Selector()
 
 
 class Registry:
-    """Adding and removing cost the same however many there are; no lock is held while closing."""
+    """Adding and removing cost the same however many there are; no lock is held while closing.
 
-    __slots__ = ("__weakref__", "_all", "_by_session", "_by_user", "_lock", "max_total", "per_user")
+    Most users hold one socket, which stands for itself: a set of its own would be as large as all
+    else that is kept of it.
+    """
+
+    __slots__ = ("__weakref__", "_held", "_lock", "_total", "max_total", "per_user")
 
     def __init__(self, max_total: int | None, per_user: int) -> None:
         """Hold at most ``max_total`` sockets (None: any number), ``per_user`` of one user."""
         self.max_total = max_total
         self.per_user = per_user
         self._lock = Lock()
-        self._all: set[Connection] = set()
-        self._by_user: dict[str, set[Connection]] = {}
-        self._by_session: dict[str, set[Connection]] = {}
+        self._total = 0
+        # By user id; None is the public ones'.
+        self._held: dict[str | None, Connection | set[Connection]] = {}
 
     def __len__(self) -> int:
         """Return how many sockets are open or being opened."""
-        return len(self._all)
+        return self._total
 
     def has_room(self, user_id: str | None) -> bool:
         """Tell whether one more would fit; a promise only to those who ``take`` it."""
-        return (self.max_total is None or len(self._all) < self.max_total) and (
-            user_id is None or len(self._by_user.get(user_id, ())) < self.per_user
+        return (self.max_total is None or self._total < self.max_total) and (
+            user_id is None or len(self._of(user_id)) < self.per_user
         )
 
     def take(self, connection: Connection) -> bool:
         """Take a slot for a connection; False when there is none."""
-        ticket = connection.ticket
         with self._lock:
-            if not self.has_room(ticket.user_id if ticket else None):
+            if not self.has_room(_user_of(connection)):
                 return False
             self._add(connection)
         return True
@@ -73,39 +77,44 @@ class Registry:
         with self._lock:
             self._add(connection)
 
-    def _add(self, connection: Connection) -> None:
-        self._all.add(connection)
-        if ticket := connection.ticket:
-            self._by_user.setdefault(ticket.user_id, set()).add(connection)
-            self._by_session.setdefault(ticket.session, set()).add(connection)
-
     def give_back(self, connection: Connection) -> None:
         """Give the slot back; harmless when it was never taken."""
-        ticket = connection.ticket
+        user_id = _user_of(connection)
         with self._lock:
-            self._all.discard(connection)
-            if ticket:
-                _remove(self._by_user, ticket.user_id, connection)
-                _remove(self._by_session, ticket.session, connection)
+            held = self._held.get(user_id)
+            if held is connection or held == {connection}:
+                del self._held[user_id]
+            elif isinstance(held, set) and connection in held:
+                held.remove(connection)
+            else:
+                return
+            self._total -= 1
 
     def select(self, selector: Selector) -> list[Connection]:
         """Return the connections that are meant."""
         with self._lock:
-            candidates: Iterable[Connection] = self._all
-            if selector.session is not None:
-                candidates = self._by_session.get(selector.session, ())
-            elif selector.user_id is not None:
-                candidates = self._by_user.get(selector.user_id, ())
+            users = self._held if selector.user_id is None else (selector.user_id,)
+            candidates = chain.from_iterable(map(self._of, users))
             return [connection for connection in candidates if selector.matches(connection)]
 
     def users(self) -> list[str]:
         """Return the ids of all users who hold sockets here."""
         with self._lock:
-            return list(self._by_user)
+            return [user_id for user_id in self._held if user_id is not None]
+
+    def _of(self, user_id: str | None) -> Collection[Connection]:
+        held = self._held.get(user_id, ())
+        return (held,) if isinstance(held, Connection) else held
+
+    def _add(self, connection: Connection) -> None:
+        user_id = _user_of(connection)
+        held = self._held.setdefault(user_id, connection)
+        if isinstance(held, set):
+            held.add(connection)
+        elif held is not connection:
+            self._held[user_id] = {held, connection}
+        self._total += 1
 
 
-def _remove(index: dict[str, set[Connection]], key: str, connection: Connection) -> None:
-    if held := index.get(key):
-        held.discard(connection)
-        if not held:
-            del index[key]
+def _user_of(connection: Connection) -> str | None:
+    return connection.ticket.user_id if connection.ticket else None
