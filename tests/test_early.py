@@ -1,207 +1,26 @@
-"""The early gate: never more permissive, never more restrictive than the hook, and as talkative."""
+"""The early gate: where it stands, what it leaves to others, and what it never opens."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
+import gc
+import weakref
 from typing import Any
 
 import pytest
-from flask import Flask, abort, request, session
+from flask import Flask, Request, abort, request, request_started, session
 from flask.sessions import SecureCookieSessionInterface
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from flask_wsguard import handshake_refused
+from flask_wsguard import early
 from flask_wsguard.servers import IN_A_TEST
 
 from .sites import make_site
-from .visitor import ORIGIN, UPGRADE, Clock, Visitor
+from .twins import Twins, ask, environ_of, with_middleware
+from .visitor import ORIGIN, UPGRADE, Clock
 
 FOREIGN = {**UPGRADE, "Origin": "https://evil.example.net"}
-
-
-def with_middleware(app: Flask) -> None:
-    """Wrap the app before the guard comes, so that it gets no early gate."""
-    inner = app.wsgi_app
-    app.wsgi_app = lambda *request: inner(*request)  # type: ignore[method-assign]
-
-
-GATED = make_site()
-HOOKED = make_site(with_middleware)
-# The tickets below are minted once and must not age.
-for site in (GATED, HOOKED):
-    Clock(site)
-
-
-@dataclass
-class Heard:
-    """What a site answered, and what it told its operator."""
-
-    status: str
-    headers: list[tuple[str, str]]
-    body: bytes
-    told: list[dict[str, Any]]
-    counted: dict[Any, int]
-
-
-def ask(app: Flask, environ: dict[str, Any], listen: bool = True) -> Heard:
-    """Send one request, and listen to the signal or leave it without receivers."""
-    heard: list[dict[str, Any]] = []
-    answered: list[Any] = []
-    log = app.extensions["wsguard"].log
-    log._counts.clear()
-
-    def receive(_: Flask, **facts: Any) -> None:
-        heard.append({**facts, "user": session.get("_user_id"), "at": request.path})
-
-    def start_response(status: str, headers: Any, exc_info: Any = None) -> None:
-        answered[:] = [status, headers]
-
-    environ = {**environ, "wsgi.input": io.BytesIO(), "wsgi.errors": io.StringIO()}
-    if listen:
-        handshake_refused.connect(receive, app)
-    try:
-        body = b"".join(app(environ, start_response))
-    finally:
-        handshake_refused.disconnect(receive, app)
-    return Heard(*answered, body, heard, dict(log._counts))
-
-
-def environ_of(path: str = "/echo", query: str = "", **headers: str | None) -> dict[str, Any]:
-    """Return a handshake on https://example.org; a header of None is left out."""
-    sent = {**UPGRADE, "Origin": ORIGIN, **{k.replace("_", "-"): v for k, v in headers.items()}}
-    named = {f"HTTP_{key.upper().replace('-', '_')}": v for key, v in sent.items() if v is not None}
-    return {
-        "REQUEST_METHOD": "GET",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path,
-        "QUERY_STRING": query,
-        "SERVER_NAME": "example.org",
-        "SERVER_PORT": "443",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": "example.org",
-        "wsgi.url_scheme": "https",
-        **named,
-    }
-
-
-def good() -> tuple[str, str]:
-    """Return the query and the cookies of a good handshake of alice's."""
-    alice = Visitor(GATED)
-    alice.log_in("alice")
-    query = f"wsguard_token={alice.token()}"
-    return query, alice.cookie_header()
-
-
-QUERY, COOKIES = good()
-TICKET = COOKIES.split("; ")[-1]
-SESSION = COOKIES.split("; ")[0]
-
-paths = st.sampled_from(
-    [
-        "/echo",
-        "/any",
-        "/ticker",
-        "/anyone",
-        "/forgotten",
-        "/caf\xc3\xa9",
-        "/room/1",
-        "/room/x",
-        "/slash",
-        "/slash/",
-        "/nowhere",
-        "/",
-        "//echo",
-        "/login",
-        "",
-    ]
-)
-origins = st.sampled_from(
-    [
-        ORIGIN,
-        "https://evil.example.net",
-        "null",
-        "",
-        None,
-        "https://example.org:443",
-        "http://example.org",
-        "HTTPS://EXAMPLE.ORG",
-        f"{ORIGIN}, {ORIGIN}",
-        "\xff",
-        "x" * 400,
-    ]
-)
-queries = st.sampled_from(
-    [
-        QUERY,
-        "",
-        "wsguard_token=",
-        f"{QUERY}&{QUERY}",
-        QUERY.replace("_", "%5F", 1),
-        f"a=1&{QUERY}",
-        f"{QUERY}&wsguard%5Ftoken=x",
-        QUERY[:-1],
-        QUERY.upper(),
-        "wsguard_token",
-        "%",
-        "a+b",
-    ]
-) | st.text("wsguard_token=&%+5F\xe9", max_size=30)
-cookies = st.sampled_from(
-    [
-        COOKIES,
-        SESSION,
-        TICKET,
-        "",
-        None,
-        f"{COOKIES}; {TICKET}",
-        f"{TICKET}x",
-        "wsguard=1",
-        f"{TICKET}; {SESSION}; {SESSION}x",
-        COOKIES.replace("__Host-Http-", ""),
-    ]
-)
-rest = st.fixed_dictionaries(
-    {},
-    optional={
-        "REQUEST_METHOD": st.sampled_from(["GET", "HEAD", "POST", "OPTIONS"]),
-        "SERVER_PROTOCOL": st.sampled_from(["HTTP/1.1", "HTTP/1.0"]),
-        "HTTP_UPGRADE": st.sampled_from(["websocket", "Websocket", "h2c", ""]),
-        "HTTP_CONNECTION": st.sampled_from(["Upgrade", "keep-alive, Upgrade", "close", "\xe9"]),
-        "HTTP_SEC_WEBSOCKET_VERSION": st.sampled_from(["13", "8", ""]),
-        "HTTP_SEC_WEBSOCKET_KEY": st.sampled_from(["dGhlIHNhbXBsZSBub25jZQ==", "x", ""]),
-        "HTTP_SEC_FETCH_SITE": st.sampled_from(["same-origin", "cross-site", "none"]),
-        "HTTP_HOST": st.sampled_from(["example.org", "evil.example.net", "", "a b", "[::1"]),
-        "HTTP_SEC_WEBSOCKET_PROTOCOL": st.sampled_from(["chat", QUERY[14:], f"chat, {QUERY[14:]}"]),
-        "CONTENT_LENGTH": st.sampled_from(["", "0", "5"]),
-        "wsgi.url_scheme": st.sampled_from(["https", "http", "wss"]),
-        "SCRIPT_NAME": st.sampled_from(["", "/mounted", "/mounted/"]),
-    },
-)
-
-
-@settings(deadline=None)
-@given(paths, origins, queries, cookies, rest, st.booleans())
-def test_gate_and_hook_agree_on_whatever_comes(
-    path: str,
-    origin: str | None,
-    query: str,
-    cookie: str | None,
-    other: dict[str, str],
-    listen: bool,
-) -> None:
-    """Same status, headers and bytes, same signal, same line counted in the log."""
-    environ = {**environ_of(path, query, Origin=origin, Cookie=cookie), **other}
-    assert ask(GATED, environ, listen) == ask(HOOKED, environ, listen)
-
-
-def test_one_site_has_the_gate_and_the_other_has_not() -> None:
-    """Else the comparison would compare a site with itself; the state says which is which."""
-    assert GATED.extensions["wsguard"].has_early_gate
-    assert not HOOKED.extensions["wsguard"].has_early_gate
+ALICE = Twins()
 
 
 class Noting(SecureCookieSessionInterface):
@@ -224,7 +43,7 @@ class Broken(SecureCookieSessionInterface):
 
 @pytest.mark.parametrize(
     ("query", "headers"),
-    [("", UPGRADE), (QUERY, FOREIGN), (QUERY, {**UPGRADE, "Origin": ORIGIN})],
+    [("", UPGRADE), (ALICE.query, FOREIGN), (ALICE.query, {**UPGRADE, "Origin": ORIGIN})],
     ids=["no-token", "foreign", "no-ticket"],
 )
 def test_hopeless_handshakes_open_no_session(query: str, headers: dict[str, str]) -> None:
@@ -237,9 +56,69 @@ def test_hopeless_handshakes_open_no_session(query: str, headers: dict[str, str]
         assert (answer.status_code, seen) == (403, expected)
 
 
+PLAIN = {"HTTP_UPGRADE": "h2c", "HTTP_CONNECTION": "keep-alive"}
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        ALICE.honest(),
+        {name: value for name, value in environ_of("/").items() if name != "HTTP_UPGRADE"},
+        {name: value for name, value in environ_of().items() if name != "HTTP_UPGRADE"},
+    ],
+    ids=["honest", "page", "no-upgrade"],
+)
+def test_what_looks_honest_is_not_judged_twice(
+    environ: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An honest handshake and an ordinary request cost a look, no more."""
+    judged: list[Any] = []
+    monkeypatch.setattr(early, "_refuse", lambda app, environ: judged.append(environ))
+    assert ask(ALICE.gated, environ).told == []
+    assert judged == []
+
+
+def test_page_asked_with_an_upgrade_header_is_flasks() -> None:
+    """A proxy may offer HTTP/2; a page is no socket, however hopeless its cookies are."""
+    heard = ask(ALICE.gated, {**environ_of("/login"), **PLAIN})
+    assert (heard.status, heard.body, heard.told) == ("200 OK", b"log in here", [])
+
+
+def test_refusal_leaves_no_circle_behind() -> None:
+    """A flood must not wait for the garbage collector: the request is freed with its answer."""
+    seen: list[Any] = []
+
+    class Noted(Request):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            seen.append(weakref.ref(self))
+
+    app = make_site()
+    app.request_class = Noted
+    gc.disable()
+    try:
+        ask(app, environ_of(Origin="https://evil.example.net"), listen=False)
+        assert [reference() for reference in seen] == [None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("listens", [True, False], ids=["refused-too", "started-alone"])
+def test_receiver_of_flasks_own_signal_hears_of_the_request(listens: bool) -> None:
+    """Tracing and metrics note when a request began: of this app, in its context."""
+    seen: list[Any] = []
+
+    def receive(app: Flask, **_: Any) -> None:
+        seen.append((app, request.path))
+
+    with request_started.connected_to(receive, ALICE.gated):
+        ask(ALICE.gated, environ_of(Origin="https://evil.example.net"), listen=listens)
+    assert seen == [(ALICE.gated, "/echo")]
+
+
 def test_public_routes_keep_their_promise() -> None:
     """``any_origin`` lets a foreign page in, without token or ticket: the gate knows the mark."""
-    heard = ask(GATED, environ_of("/anyone", Origin="https://evil.example.net"))
+    heard = ask(ALICE.gated, environ_of("/anyone", Origin="https://evil.example.net"))
     assert (heard.body.decode(), heard.told) == (f"{IN_A_TEST}\n", [])
 
 
@@ -249,7 +128,7 @@ def test_middleware_that_comes_later_is_outside() -> None:
     Clock(app)
     assert app.extensions["wsguard"].has_early_gate
     app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1)  # type: ignore[method-assign]
-    environ = environ_of(Cookie=COOKIES, query=QUERY, X_Forwarded_Proto="https")
+    environ = environ_of(Cookie=ALICE.cookies, query=ALICE.query, X_Forwarded_Proto="https")
     assert ask(app, {**environ, "wsgi.url_scheme": "http"}).told == []
 
 
