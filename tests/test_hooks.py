@@ -211,8 +211,37 @@ def test_logout_between_verdict_and_slot_is_seen(monkeypatch: pytest.MonkeyPatch
         return take(connection)
 
     monkeypatch.setattr(sockets, "take", log_out_first)
-    assert visitor.connect("/any", token).reason == "session_ended"
+    outcome = visitor.connect("/any", token)
+    assert outcome.reason == "session_ended"
+    assert outcome.detail == "logged out during the handshake"
     assert len(sockets.registry) == 0
+
+
+def test_csrf_protection_exempts_preauth_alone_and_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whichever extension came first: at the first preauth, and at no other request."""
+
+    class Protection:
+        def __init__(self) -> None:
+            self.exempted: list[Any] = []
+
+        def exempt(self, blueprint: Any) -> None:
+            self.exempted.append(blueprint)
+
+    caplog.set_level(logging.INFO)
+    app = make_site()
+    app.extensions["csrf"] = protection = Protection()
+    visitor = Visitor(app)
+    for path in ("/", "/nowhere"):
+        visitor.client.get(path, base_url=visitor.base)
+    visitor.connect("/any")
+    assert protection.exempted == []
+    for _ in range(2):
+        visitor.preauth("/any")
+    assert protection.exempted == [app.blueprints["wsguard"]]
+    said = [record.getMessage() for record in caplog.records]
+    assert sum("CSRFProtect asks preauth for no token" in line for line in said) == 1
 
 
 class FakeSocket:
