@@ -231,8 +231,9 @@ def test_pings_are_answered_and_a_lost_end_is_1006() -> None:
 @pytest.mark.parametrize("gone", [False, True], ids=["listening", "gone"])
 def test_ping_with_the_close_behind_it_needs_no_answer(client: FlaskClient, gone: bool) -> None:
     """Both come in one read, and an answer would be out of place."""
-    socket = connect(client, "/ticker")
-    socket.receive()
+    client.post("/login/alice")
+    socket = connect(client, "/any")
+    assert socket.receive() == "alice"
     ours, theirs = socketpair()
     with ours, theirs:
         theirs.sendall(b"\x89\x00" if gone else b"\x89\x00\x88\x02\x03\xf4")
