@@ -123,5 +123,4 @@ def test_preauth_says_that_the_session_was_logged_out() -> None:
     visitor.log_in("alice")
     old = visitor.cookie_header()
     visitor.log_out()
-    detail = visitor.preauth(cookies=old).json["detail"]
-    assert detail.startswith("logged out. ")
+    assert visitor.preauth(cookies=old).json["detail"] == "(logged out) Log in again."

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from flask_wsguard import connection_closed, connection_opened, ws_protected, ws_public
 from flask_wsguard.live.connection import Connection
-from flask_wsguard.servers import EVERY_THREAD, NO_OWN_PROTOCOL, NO_SOCKET
+from flask_wsguard.servers import EVERY_THREAD, IN_A_TEST, NO_OWN_PROTOCOL, NO_SOCKET
 from flask_wsguard.stores import StoreUnavailable
 from flask_wsguard.stores.memory import MemoryStore
 
@@ -91,13 +91,21 @@ def test_ordinary_pages_and_refusals_are_no_sockets() -> None:
     assert heard == []
 
 
-def test_server_without_sockets_is_told_in_plain_text(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("environ", "fault"),
+    [({}, IN_A_TEST), ({"SERVER_SOFTWARE": "waitress"}, NO_SOCKET)],
+    ids=["test-client", "server"],
+)
+def test_who_hands_no_socket_is_told_in_plain_text(
+    environ: dict[str, Any], fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """The page's developer reads the sentence, and the operator an error."""
-    outcome = Visitor(make_site()).connect("/ticker")
-    assert outcome.response.text == f"{NO_SOCKET}\n"
-    assert outcome.response.content_type == "text/plain; charset=utf-8"
+    visitor = Visitor(make_site())
+    answer = connect(visitor, "/ticker", **environ)
+    assert (answer.status_code, answer.text) == (500, f"{fault}\n")
+    assert answer.content_type == "text/plain; charset=utf-8"
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert errors == [NO_SOCKET]
+    assert errors == [fault]
 
 
 GTHREAD = {"gunicorn.socket": object(), "wsgi.multithread": True}
