@@ -127,8 +127,9 @@ class _InTime(AbstractConnection):
     socket_connect_timeout = socket_timeout
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        if self._sock:
-            self._sock.settimeout(self.socket_timeout)
+        if not self._sock:
+            raise redis.ConnectionError("the connection was closed before the answer came")
+        self._sock.settimeout(self.socket_timeout)
         return super().read_response(*args, **kwargs)
 
 

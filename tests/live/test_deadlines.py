@@ -39,8 +39,8 @@ def test_max_age(ageing: Gunicorn) -> None:
             assert wire.closing() == (4401, "max_age")
             ended[path] = time.monotonic() - begin
         assert 1 <= ended["/short"] < 2
-        assert AGE <= ended["/stay"] < AGE + 1.2
-        assert AGE <= ended["/long"] < AGE + 1.2
+        assert AGE <= ended["/stay"] < AGE + 2
+        assert AGE <= ended["/long"] < AGE + 2
         assert is_open(public)
         assert is_open(start(alice))
 

@@ -150,6 +150,13 @@ def test_options_that_are_none(options: str) -> None:
     )
 
 
+def test_answer_on_a_connection_that_is_gone() -> None:
+    """A fault of the store's, like any other."""
+    store = RedisStore("redis://localhost", "site", 60)
+    with pytest.raises(redis.ConnectionError):
+        store._client.connection_pool.make_connection().read_response()
+
+
 def test_redis_that_is_not_there() -> None:
     """The message names the place and the kind of fault."""
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -146,6 +146,8 @@ def test_quarantine_does_not_begin_again(
     with pytest.raises(StoreUnavailable, match="has vanished"):
         store.spend("token", 30)
     clock.now += 10
+    # Both write in the end: who finds the file locked waits for the other, as in earnest.
+    monkeypatch.setattr(clock, "sleep", time.sleep)
     exists, looked, made = Path.exists, threading.Event(), threading.Event()
 
     def hold(path: Path) -> bool:
