@@ -49,7 +49,7 @@ class EarlyGate:
         try:
             return self._flask(environ, start_response)
         finally:
-            # Not in a teardown function: Flask calls none behind one of the site's that raises.
+            # Once more: Flask calls no teardown function behind one of the site's that raises.
             gate.give_back_slot(self._app, environ)
 
 

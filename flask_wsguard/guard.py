@@ -58,8 +58,7 @@ class WSGuard:
         app.extensions[EXTENSION] = replace(state, has_early_gate=has_early_gate)
         if has_early_gate:
             app.wsgi_app = early.EarlyGate(app, guard_route)  # type: ignore[method-assign]
-        else:
-            app.teardown_request(give_back_slot)
+        app.teardown_request(give_back_slot)
         self._revalidate(app)
         app.register_blueprint(self.blueprint, url_prefix=settings.url_prefix)
         # First, so that no hook of the site works for a request that will be refused.

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from http.cookiejar import CookieJar
 from itertools import pairwise
 from pathlib import Path
@@ -28,8 +29,11 @@ from flask_wsguard import (
     ConfigError,
     Refusal,
     WSGuard,
+    connection_closed,
     connection_opened,
+    handshake_accepted,
     handshake_refused,
+    preauth_refused,
     ws_protected,
 )
 from flask_wsguard.settings import Settings
@@ -403,9 +407,21 @@ def test_dictconfig_hangs_the_filter_on_a_handler(
     assert (tmp_path / "requests.log").read_text() == "GET /echo?wsguard_token=[redacted]&room=1\n"
 
 
-def test_signals_log_who_from_where_and_until_when(caplog: pytest.LogCaptureFixture) -> None:
-    """The example's lines: a refusal names its user, a path cannot break a line."""
+LOGGED = {
+    handshake_accepted: "accepted",
+    handshake_refused: "refused",
+    preauth_refused: "refused",
+    connection_closed: "closed",
+}
+
+
+def test_signals_log_who_from_where_and_until_when(
+    caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
+    """The example: a refusal names its user, a path breaks no line and brings no token."""
     example = load("logs_connections.py")
+    for signal, name in LOGGED.items():
+        request.addfinalizer(partial(signal.disconnect, example[name]))
     visitor = Visitor(make_site())
     visitor.log_in("alice")
     with caplog.at_level(logging.INFO, example["log"].name):
@@ -413,14 +429,14 @@ def test_signals_log_who_from_where_and_until_when(caplog: pytest.LogCaptureFixt
         visitor.preauth("/write", origin="https://evil.example")
         visitor.connect("/room/1", None)
         visitor.connect("/room/1", "x", cookies="")
-        Visitor(visitor.app).preauth("/no\nway")
+        Visitor(visitor.app).preauth("/no\nway?wsguard_token=abc")
     assert [line for name, _, line in caplog.record_tuples if name == "sockets"] == [
         "open '/write' user='alice' from 127.0.0.1",
         "closed '/write' user='alice' after 0 s: not by us",
         "origin_not_allowed '' user='alice' from 127.0.0.1",
         "token_missing '/room/1' user='alice' from 127.0.0.1",
         "token_invalid '/room/1' user=None from 127.0.0.1",
-        "unknown_path '/no\\nway' user=None from 127.0.0.1",
+        "unknown_path '/no\\nway?wsguard_token=[redacted]' user=None from 127.0.0.1",
     ]
 
 

@@ -5,6 +5,7 @@ import logging
 from flask import request, session
 
 from flask_wsguard import connection_closed, handshake_accepted, handshake_refused, preauth_refused
+from flask_wsguard.redaction import redact  # a page may put a token where none belongs
 
 log = logging.getLogger("sockets")
 
@@ -18,7 +19,7 @@ def accepted(app, path, ticket, **facts):
 @preauth_refused.connect
 def refused(app, reason, path, **facts):
     user_id = session.get("_user_id")  # whom the session names, Flask-Login's spelling
-    log.warning("%s %r user=%r from %s", reason.value, path, user_id, request.remote_addr)
+    log.warning("%s %r user=%r from %s", reason.value, redact(path), user_id, request.remote_addr)
 
 
 @connection_closed.connect
