@@ -148,8 +148,6 @@ def _run_attached(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         _log.warning("closing a socket on %s: %s", request.path, missing)
         if connection:
             connection.close(POLICY_CLOSE, "scope_missing")
-            # gunicorn's main thread would wait two seconds for a peer that stays silent.
-            connection.cut()
         else:
             args[0].close(POLICY_CLOSE, "scope_missing")
     except (OSError, LocalProtocolError):
@@ -157,6 +155,10 @@ def _run_attached(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         # and an answer would be HTTP behind the close frame.
         if not connection or not connection.is_closing:
             raise
+    finally:
+        if connection and connection.is_closing:
+            # gunicorn's main thread would wait two seconds for a peer that stays silent.
+            connection.cut()
     return None
 
 

@@ -302,6 +302,16 @@ def test_scope_missing_closes_and_cuts() -> None:
     assert (connection.code, connection.reason) == (4403, "scope_missing")
 
 
+def test_handler_that_ends_while_its_socket_is_closing_is_cut() -> None:
+    """It came to its next read behind the close frame; nobody waits for a silent peer."""
+    app = make_site()
+    connection = hold(app, "alice")
+    ws = run_attached(app, connection, lambda ws: connection.close(4401, "session_ended"))
+    assert ws.closed == [(4401, "session_ended"), "cut"]
+    left_alone = run_attached(app, hold(app, "bob"), lambda ws: None)
+    assert left_alone.closed == []
+
+
 @pytest.mark.parametrize("fault", [BrokenPipeError, LocalProtocolError])
 def test_send_that_fails_because_the_socket_was_closed_is_no_fault(fault: type[Exception]) -> None:
     """A handler that was sending when a disconnect came leaves no traceback; others do."""
