@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class Farm:
     """Gunicorns that share a store."""
 
     servers: list[Gunicorn]
+    file: Path
 
     @property
     def workers(self) -> set[int]:
@@ -76,7 +78,7 @@ def farm(
             )
             for _ in range(instances)
         ]
-        farm = Farm(servers)
+        farm = Farm(servers, folder / "store.db")
         until(lambda: len(farm.workers) == 4, 10)
         yield farm
 
@@ -136,7 +138,7 @@ def spread(browser: Traveller, farm: Farm, least: int = 12) -> dict[Wire, int]:
     held: dict[Wire, int] = {}
     while len(held) < least or set(held.values()) != farm.workers:
         assert len(held) < 55, (set(held.values()), farm.workers)
-        with stopped(crowded(farm, held) if len(held) >= least else set()):
+        with stopped(crowded(farm, held) if len(held) >= least else set(), farm.file):
             wire = browser.open("/stay")
             held[wire] = int(wire.text().split()[0])
     return held
@@ -150,15 +152,33 @@ def crowded(farm: Farm, held: dict[Wire, int]) -> set[int]:
 
 
 @contextmanager
-def stopped(workers: set[int]) -> Iterator[None]:
+def stopped(workers: set[int], file: Path) -> Iterator[None]:
     """Hold some workers still: the kernel would go on giving every connection to one of them."""
-    for worker in workers:
-        os.kill(worker, signal.SIGSTOP)
+    signal_all(workers, signal.SIGSTOP)
     try:
+        # Whoever was stopped in the middle of writing would hold everybody else still too.
+        while file.exists() and is_locked(file):
+            signal_all(workers, signal.SIGCONT)
+            time.sleep(0.01)
+            signal_all(workers, signal.SIGSTOP)
         yield
     finally:
-        for worker in workers:
-            os.kill(worker, signal.SIGCONT)
+        signal_all(workers, signal.SIGCONT)
+
+
+def signal_all(workers: set[int], number: signal.Signals) -> None:
+    for worker in workers:
+        os.kill(worker, number)
+
+
+def is_locked(file: Path) -> bool:
+    """Whether nobody else can write just now; the others need a few milliseconds each."""
+    with closing(sqlite3.connect(file, timeout=0.2, isolation_level=None)) as db:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+    return False
 
 
 def closings(wires: Any, within: float) -> set[tuple[int, str]]:

@@ -245,6 +245,13 @@ def test_who_waits_for_a_writer_holds_up_no_greenlet(tmp_path: Path) -> None:
     assert (done.stdout, done.returncode) == ("True True\n", 0), done.stderr
 
 
+def test_nobody_waits_for_the_disk(tmp_path: Path) -> None:
+    """The last to close writes the log back; synchronously, a crowd of handshakes waits for it."""
+    store = SQLiteStore(str(tmp_path / "store.db"), "app", 60, 60)
+    levels = store._do(lambda db: db.execute("PRAGMA synchronous").fetchall())
+    assert levels == [(0,)]
+
+
 def test_tables_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not at each question: making them waits for every other writer."""
     store = SQLiteStore(str(tmp_path / "store.db"), "site", 60, quarantine=0)
