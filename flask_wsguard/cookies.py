@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from werkzeug.sansio.http import parse_cookie
+
+from .core.case import DISPUTED, Session
 
 _MOST = 4
 """Distinct cookies of one name that are opened. A site that moved its cookie has two; each may cost
@@ -30,6 +34,22 @@ def cookies_of(header: str, name: str) -> list[str] | None:
             if len(found) > _MOST:
                 return None
     return list(found) if values == parse_cookie(header).getlist(name) else None
+
+
+def agreed_on(
+    cookies: list[str] | None, read: Callable[[str], Session | None], session: Session
+) -> Session:
+    """Return ``session`` where all cookies of a name agree with it; else nobody wins the dispute.
+
+    Those that name nobody count for nothing, unless one comes first and hides the others, or
+    cannot be read.
+    """
+    each = [read(cookie) for cookie in cookies or ()]
+    if cookies is None or (each and each[0] is None):
+        return DISPUTED
+    somebody = {one for one in each if one and one.user_id is not None}
+    agree = len(somebody) < 2 and (not somebody or each[0] in somebody)
+    return session if agree else DISPUTED
 
 
 def value_of(cookie: str) -> str:

@@ -13,8 +13,8 @@ from flask.ctx import RequestContext
 from flask_login import COOKIE_NAME, current_user, decode_cookie, user_logged_in, user_logged_out
 from werkzeug.routing import BuildError
 
-from .cookies import cookies_of, is_plain, value_of
-from .core.case import DISPUTED, Session
+from .cookies import agreed_on, cookies_of, is_plain, value_of
+from .core.case import Session
 from .sessions import current_context, open_session_alone, session_of
 
 NONCE_KEY = "_wsguard"
@@ -145,28 +145,12 @@ def session_of_request() -> Session:
     name = context.app.session_interface.get_cookie_name(context.app)
     session = named_by(session_of(context))
     if not is_plain(header, name):
-        session = _agreed(cookies_of(header, name), partial(_session_in, context), session)
+        session = agreed_on(cookies_of(header, name), partial(_session_in, context), session)
     if session.user_id is None and not session.disputed and has_flask_login():
         name = context.app.config.get("REMEMBER_COOKIE_NAME", COOKIE_NAME)
         if not is_plain(header, name):
-            return _agreed(cookies_of(header, name), _remembered_in, session)
+            return agreed_on(cookies_of(header, name), _remembered_in, session)
     return session
-
-
-def _agreed(
-    cookies: list[str] | None, read: Callable[[str], Session | None], session: Session
-) -> Session:
-    """Return ``session`` where all cookies of a name agree with it; else nobody wins the dispute.
-
-    Those that name nobody count for nothing, unless one comes first and hides the others, or
-    cannot be read.
-    """
-    each = [read(cookie) for cookie in cookies or ()]
-    if cookies is None or (each and each[0] is None):
-        return DISPUTED
-    somebody = {one for one in each if one and one.user_id is not None}
-    agree = len(somebody) < 2 and (not somebody or each[0] in somebody)
-    return session if agree else DISPUTED
 
 
 def _session_in(context: RequestContext, cookie: str) -> Session:

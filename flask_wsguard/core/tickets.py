@@ -219,7 +219,7 @@ def _encode_scopes(scopes: frozenset[str]) -> str:
     return _encode(json.dumps(sorted(scopes), separators=(",", ":")).encode()) if scopes else ""
 
 
-# Many users hold the same few sets of scopes, and only what was signed here gets this far.
+# Many users hold the same few sets of scopes. A flood of forged ones pushes them out, no more.
 @lru_cache(maxsize=256)
 def _decode_scopes(text: str) -> frozenset[str]:
     """Read what :func:`_encode_scopes` wrote. Raises ValueError for anything else."""
