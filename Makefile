@@ -1,7 +1,7 @@
 # The two commands that a stranger needs: `make demo` and `make test`.
 VENV ?= .venv
 PORT ?= 5000
-EVIL_PORT ?= 5001
+EVIL_PORT ?= $(shell expr $(PORT) + 1)
 ROUNDS ?= 20
 MINUTES ?= 10
 PYTHON ?= python3
@@ -124,7 +124,7 @@ lock:
 	    --all-extras --generate-hashes --no-header -o tests/lowest.txt setup.py tests/lowest.in
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(LOWEST) $(GATES)/node_modules $(NEIGHBOURS)/node_modules build dist *.egg-info
+	rm -rf $(VENV) $(BENCH) $(JUDGES) $(MUTANTS) $(LOWEST) mutants $(GATES)/node_modules $(NEIGHBOURS)/node_modules build dist *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { sh tests/install.sh python3-venv && $(PYTHON) -m venv $(VENV); }

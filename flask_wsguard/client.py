@@ -25,7 +25,7 @@ _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 class ConnectionRefused(Exception):
     """The site says no. ``reason`` is a Refusal's word, or one of the client's own.
 
-    Its own: ``login_required`` for an answer that is a login page, ``bad_response``, and
+    Its own: ``login_required`` for a 401 or a redirect, as to a login page, ``bad_response``, and
     ``handshake_failed`` for a handshake refused after a good preauth, where the site's log knows
     more. ``retry_after`` is seconds, None where the site names none.
     """
@@ -69,8 +69,8 @@ class SocketOpener:
     def open(self, url: str, **options: Any) -> websocket.WebSocket:
         """Open the socket at a ws, wss, http or https URL. Raises ConnectionRefused.
 
-        ``options`` go to ``websocket.create_connection``. Raises also what requests raises for a
-        network that fails, and OSError for one that fails at the handshake.
+        ``options`` go to ``websocket.create_connection``. Where the network fails, raises also
+        what requests raises at preauth, and OSError or WebSocketException at the handshake.
         """
         parts = urlsplit(url)
         if parts.scheme not in _SCHEMES or not parts.netloc:

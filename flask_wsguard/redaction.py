@@ -22,6 +22,10 @@ ACCESS_AND_ERROR_LOGS = ("werkzeug", "gunicorn.access", "gunicorn.error", "geven
 """The loggers of the servers. gevent.pywsgi logs to one only when it is given one."""
 
 
+# A parameter named `t` is none of `x_host=`; what ends in a letter may be an escaped ? or &.
+_BEGIN = r"(?:(?<![A-Za-z0-9_])|(?<=%3F)|(?<=%26)|(?<=u003F)|(?<=u0026))"
+
+
 class Redactor:
     """Knows the token parameter of every app in this process: they share its loggers."""
 
@@ -38,7 +42,8 @@ class Redactor:
             self._params = (*self._params, param)
             names = "|".join("".join(map(_spellings, name)) for name in self._params)
             self._pattern = re.compile(
-                rf"""((?:{names})(?:=|%3D))[^&\#\s"'<>\\]*|{LIKE_A_CREDENTIAL}""", re.IGNORECASE
+                rf"""({_BEGIN}(?:{names})(?:=|%3D))[^&\#\s"'<>\\]*|{LIKE_A_CREDENTIAL}""",
+                re.IGNORECASE,
             )
 
     def redact(self, text: str) -> str:

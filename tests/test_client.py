@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
-def test_opens_sockets_at_a_real_server(tmp_path: Path) -> None:
+def test_opens_sockets_at_a_real_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Public and protected, with a query; whom the site knows by a session, and nobody else."""
     with running("gthread", tmp_path) as server:
         site = f"http://localhost:{server.port}"
@@ -49,6 +49,8 @@ def test_opens_sockets_at_a_real_server(tmp_path: Path) -> None:
             with pytest.raises(ValueError, match=r"begins with wss:// or ws://"):
                 opener.open("ftp://localhost/echo")
         heard: list[Any] = []
+        pauses: list[tuple[float, float]] = []
+        monkeypatch.setattr("random.uniform", lambda *limits: pauses.append(limits) or 0.0)
         device = runpy.run_path(str(ROOT / "docs" / "examples" / "device.py"))
 
         def until_twice(word: Any) -> None:
@@ -58,6 +60,7 @@ def test_opens_sockets_at_a_real_server(tmp_path: Path) -> None:
 
         assert device["listen"](site, "alice", until_twice) == "login_required"
         assert heard == ["chat:read chat:write"] * 2
+        assert pauses == [(1, 5)], "it waits before it comes back"
 
 
 @pytest.mark.slow

@@ -193,6 +193,16 @@ def test_app_whose_token_has_another_name_is_cleaned_by_it() -> None:
     assert redact("?wsguard_token=1") == "?wsguard_token=[redacted]"
 
 
+def test_longer_name_is_another_one() -> None:
+    """Unless it begins behind an escaped ? or &, as in JSON or in another query."""
+    name = f"w{secrets.token_hex(8)}"
+    make_site(WSGUARD_TOKEN_PARAM=name)
+    for longer in (f"x{name}", f"x_{name}", f"3F{name}"):
+        assert redact(f"({longer}=1)") == f"({longer}=1)"
+    for before in ("", "?", "&", "; ", "'", "x-", "%3f", "%26", "\\u003f", "\\u0026"):
+        assert redact(f"{before}{name}=1") == f"{before}{name}=[redacted]"
+
+
 def test_loggers_of_the_sites_own_take_a_filter_too() -> None:
     """By name; a record passes, cleaned."""
     filter_logs(["tests.own.urls"])

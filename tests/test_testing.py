@@ -47,6 +47,10 @@ def add_sockets(app: Flask) -> None:
             case "close":
                 ws.send("before")
                 ws.close(4000, "enough")
+            case "two":
+                ws.send("one")
+                ws.send("two")
+                ws.close(4000, "enough")
             case "silence":
                 ws.receive()
             case "linger":
@@ -159,6 +163,36 @@ def test_connect_tells_how_it_was_closed(client: FlaskClient) -> None:
     with connect(client, "/talk") as socket:
         socket.send("close")
         assert socket.wait_closed().code == 4000, "what comes before the close is left unread"
+
+
+def test_sending_behind_the_close_of_the_site(client: FlaskClient) -> None:
+    """Says how it was closed, whoever has not read so far; what came before is still read."""
+    with connect(client, "/talk") as socket:
+        socket.send("two")
+        socket._view.join(5)
+        assert socket.receive() == "one"
+        with pytest.raises(Closed) as closed:
+            socket.send("more")
+        assert (closed.value.code, closed.value.reason) == (4000, "enough")
+        assert socket.receive() == "two"
+        with pytest.raises(Closed):
+            socket.receive()
+
+
+def test_sending_waits_its_own_time(client: FlaskClient) -> None:
+    """Not what an earlier receive had left; and no longer than a view that reads nothing may."""
+    with connect(client, "/talk", timeout=2) as socket:
+        with pytest.raises(TimeoutError):
+            socket.receive(timeout=0.001)
+        socket.send("x" * 10_000_000)
+    socket = connect(client, "/talk", timeout=0.1)
+    ours, theirs = socketpair()
+    with ours, theirs:
+        raw, socket._raw = socket._raw, ours
+        with pytest.raises(TimeoutError, match=r"/talk read nothing in time"):
+            socket.send("x" * 10_000_000)
+        socket._raw = raw
+    socket.close()
 
 
 def test_refused_connect_raises_the_reason(client: FlaskClient) -> None:
@@ -289,6 +323,16 @@ def test_table_can_leave_out_what_the_site_lists() -> None:
     with pytest.raises(AssertionError, match=r"sibling.localhost"):
         assert_only_own_origin(client, "/echo")
     assert_only_own_origin(client, "/echo", allowed=["http://sibling.localhost"])
+
+
+def test_listed_page_is_not_taken_for_refused_because_the_test_uses_http() -> None:
+    """On http://localhost a listed https page is refused for its transport, and online let in."""
+    client = make_site(WSGUARD_ALLOWED_ORIGINS=["self", "https://evil.example"]).test_client()
+    client.post("/login/alice")
+    with pytest.raises(
+        AssertionError, match=r"not for its origin: .*\(foreign\): insecure_transport"
+    ):
+        assert_only_own_origin(client, "/echo")
 
 
 def test_refusals_for_another_reason_prove_nothing(client: FlaskClient) -> None:

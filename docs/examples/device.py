@@ -1,7 +1,10 @@
 """A device or script: log in once, open a socket, open it again when it ends."""
 
+import random
+import time
+
 import requests
-from websocket import WebSocketConnectionClosedException
+from websocket import WebSocketException
 
 from flask_wsguard.client import ConnectionRefused, SocketOpener
 
@@ -13,10 +16,11 @@ def listen(site, user, heard):
         while True:
             try:
                 receive(opener.open(f"{site}/write"), heard)
-            except WebSocketConnectionClosedException:
-                continue  # a new ticket for each connect
+            except (OSError, WebSocketException):
+                pass  # the network or the site is away; what requests raises is an OSError too
             except ConnectionRefused as refused:
                 return refused.reason  # log in again, or give up
+            time.sleep(random.uniform(1, 5))  # noqa: S311 - so that not all come back at once
 
 
 def receive(socket, heard):

@@ -43,7 +43,8 @@
   // setTimeout keeps 32 bits: a Retry-After of a month would fire at once, and for ever.
   var LONGEST = 0x7fffffff;
 
-  var SCRIPT = /^(https?:[^?]*)\/static\/wsguard(\.min)?\.js(\?.*)?$/;
+  // Below a folder, as the guard serves it: in a site's own /static/ a copy tells nothing of preauth.
+  var SCRIPT = /^(https?:\/\/[^\/?]+\/[^?]+)\/static\/wsguard(\.min)?\.js(\?.*)?$/;
   var script = ownScript();
 
   // IE 11 has no currentScript, modules and bundles have none of ours: look for the last that can be us.
@@ -299,6 +300,7 @@
       for (key in facts) { event[key] = facts[key]; }
       [{ call: self['on' + type] }].concat(listeners).forEach(function (l) {
         if (!l.call || l.type && (l.type !== type || listeners.indexOf(l) < 0)) { return; }
+        if (type === 'reconnecting' && state === 'closed') { return; } // one before this one closed it
         try {
           if (l.call.handleEvent) { l.call.handleEvent(event); } else { l.call.call(self, event); }
         } catch (e) { report(e); }

@@ -36,12 +36,8 @@ HOSTILE_ORIGINS: dict[str, Make] = {
 }
 """By name, the Origin that a hostile page sends to a site of the given origin; None for none."""
 
-_BY_ORIGIN = {
-    Refusal.ORIGIN_NOT_ALLOWED,
-    Refusal.ORIGIN_MISSING,
-    Refusal.INSECURE_TRANSPORT,
-    Refusal.CROSS_SITE_FETCH,
-}
+# Not INSECURE_TRANSPORT: a listed https page is refused so on http://localhost, and there only.
+_BY_ORIGIN = {Refusal.ORIGIN_NOT_ALLOWED, Refusal.ORIGIN_MISSING, Refusal.CROSS_SITE_FETCH}
 
 
 def assert_only_own_origin(

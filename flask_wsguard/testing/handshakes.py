@@ -90,8 +90,7 @@ def handshake(
     The site's own page asks preauth, so that both halves of the credential are good; the handshake
     then comes from ``origin``, None for none. ``headers`` are added to it, ``query`` to its URL;
     ``preauth_headers`` to preauth, such as the bearer token of a site that has no session. Raises
-    LookupError where the guard is not asked: no WebSocket route is at ``path``, or another answers
-    in preauth's place.
+    LookupError where the guard is not asked, because another answers in its place or preauth's.
     """
     granted = preauth(client, path, base_url=base_url, headers=preauth_headers or {})
     if isinstance(granted, Refused):

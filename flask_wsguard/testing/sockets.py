@@ -52,12 +52,18 @@ class Socket:
         self.close()
 
     def send(self, message: str | bytes) -> None:
-        """Send a message. Raises Closed."""
+        """Send a message. Raises Closed, and TimeoutError where the site does not read it."""
         if self._closed:
             raise self._closed
         event = TextMessage(message) if isinstance(message, str) else BytesMessage(message)
         try:
+            self._raw.settimeout(self._timeout)
             self._raw.sendall(self._frames.send(event))
+        except LocalProtocolError:
+            # The site's close came behind messages that are still to be received.
+            raise _closed_by(self._events[-1]) from None
+        except TimeoutError:
+            raise TimeoutError(f"{self._view.path} read nothing in time") from None
         except OSError:
             raise self._end(Closed(1006, "")) from None
 
@@ -68,7 +74,7 @@ class Socket:
         while True:
             event = self._next(deadline)
             if isinstance(event, CloseConnection):
-                raise self._end(Closed(event.code, event.reason or ""))
+                raise self._end(_closed_by(event))
             if isinstance(event, Ping):
                 # One that came with the close behind it needs no answer, and a lost end hears none.
                 with suppress(LocalProtocolError, OSError):
@@ -118,6 +124,10 @@ class Socket:
     def _end(self, closed: Closed) -> Closed:
         self._closed = closed
         return closed
+
+
+def _closed_by(event: CloseConnection) -> Closed:
+    return Closed(event.code, event.reason or "")
 
 
 class _View(threading.Thread):

@@ -111,6 +111,7 @@ const SCRIPTS = [
   ['currentScript of a bundle', [{ src: own + '/a/static/wsguard.js' }, { src: own + '/bundle.js' }], 1, own + '/a/preauth'],
   ['only a bundle', [{ src: own + '/bundle.js' }], 0, own + '/wsguard/preauth'],
   ['inline scripts', [{ src: '' }], undefined, own + '/wsguard/preauth'],
+  ['a copy among the site\'s own files', [{ src: own + '/static/wsguard.js' }], undefined, own + '/wsguard/preauth'],
   ['look-alikes', [{ src: own + '/static/notwsguard.js' }, { src: own + '/static/wsguard.js.map' }, { src: own + '/x?/static/wsguard.js' }], undefined, own + '/wsguard/preauth'],
   ['a file', [{ src: 'file:///x/static/wsguard.js' }], undefined, own + '/wsguard/preauth'],
   ['a CDN is not the socket\'s host', [{ src: 'https://cdn.example/x/static/wsguard.js' }], undefined, own + '/wsguard/preauth'],

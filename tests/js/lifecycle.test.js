@@ -95,6 +95,14 @@ test('close() in the reconnecting, message, error and open listeners', () => {
   assert.equal(ws.readyState, 2);
 });
 
+test('nothing comes after close, not even to those who had still to hear of the reconnect', () => {
+  const b = browser(), ws = b.opened('/echo'), heard = [];
+  ws.onreconnecting = () => ws.close();
+  for (const type of ['reconnecting', 'close']) { ws.addEventListener(type, () => heard.push(type)); }
+  b.socket.drop(1006);
+  assert.deepEqual(heard, ['close']);
+});
+
 test('close() checks its code and reason like WebSocket', () => {
   const b = browser(), ws = b.guard('/echo');
   for (const code of [0, 999, 1001, 1005, 1006, 2999, 5000, null, NaN, 'x']) {
