@@ -25,32 +25,48 @@ from .state import State, state_of
 _OFFER = "HTTP_SEC_WEBSOCKET_PROTOCOL"
 
 
-class EarlyGate:
+class SlotKeeper:
+    """WSGI around all that an app is at ``init_app``: whatever ends a request, its slot is free.
+
+    Flask calls no teardown function behind one of the site's that raises.
+    """
+
+    __slots__ = ("_app", "_inner")
+
+    def __init__(self, app: Flask) -> None:
+        """Stand in front of the app's ``wsgi_app`` as it is."""
+        self._app = app
+        self._inner = app.wsgi_app
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Pass everything on."""
+        try:
+            return self._inner(environ, start_response)
+        finally:
+            gate.give_back_slot(self._app, environ)
+
+
+class EarlyGate(SlotKeeper):
     """WSGI between all middleware that is applied from now on, and Flask."""
 
-    __slots__ = ("_app", "_flask", "_hook")
+    __slots__ = ("_hook",)
 
     def __init__(self, app: Flask, hook: BeforeRequestCallable) -> None:
         """Stand in front of an app whose ``wsgi_app`` is still Flask's (see :func:`fits`).
 
         ``hook`` is the guard's own, which the gate may only anticipate while it comes first.
         """
-        self._app = app
-        self._flask = app.wsgi_app
+        super().__init__(app)
         self._hook = hook
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Answer a hopeless upgrade, pass everything else on."""
         if "HTTP_UPGRADE" not in environ:
-            return self._flask(environ, start_response)
+            return self._inner(environ, start_response)
         if _looks_hopeless(self._app, environ) and _comes_first(self._app, self._hook):
             if refused := _refuse(self._app, environ):
                 return reports.wire_of(refused, debug=self._app.debug).send(environ, start_response)
-        try:
-            return self._flask(environ, start_response)
-        finally:
-            # Once more: Flask calls no teardown function behind one of the site's that raises.
-            gate.give_back_slot(self._app, environ)
+        return super().__call__(environ, start_response)
 
 
 def fits(app: Flask) -> bool:

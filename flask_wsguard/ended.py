@@ -27,7 +27,9 @@ class EndedSessions:
         """Record an end at ``now``, Unix seconds; ``digest`` is of the session's nonce."""
         with self._lock:
             self._until[digest] = now + self._kept
-            # All are kept equally long, so the first in is the first to lapse.
+            # All are kept equally long, so the first in is the first to lapse. One that is added
+            # again would stay in front, and let nothing behind it go.
+            self._until.move_to_end(digest)
             while self._until and next(iter(self._until.values())) <= now:
                 self._until.popitem(last=False)
 

@@ -126,8 +126,9 @@ def _read_body() -> bytes:
         asked.max_content_length = min(most, asked.max_content_length or most)
         # Not the stream, which a hook of the site may have read.
         return asked.get_data()
-    except (HTTPException, OSError):
-        # A client that hung up, or a site limit below ours: no body is no JSON.
+    except Exception:
+        # A client that hung up, a site limit below ours, chunks of which the server's parser makes
+        # an exception of its own: no body is no JSON.
         return b""
 
 

@@ -58,6 +58,8 @@ class WSGuard:
         app.extensions[EXTENSION] = replace(state, has_early_gate=has_early_gate)
         if has_early_gate:
             app.wsgi_app = early.EarlyGate(app, guard_route)  # type: ignore[method-assign]
+        else:
+            app.wsgi_app = early.SlotKeeper(app)  # type: ignore[method-assign]
         app.teardown_request(give_back_slot)
         self._revalidate(app)
         app.register_blueprint(self.blueprint, url_prefix=settings.url_prefix)
@@ -70,7 +72,7 @@ class WSGuard:
             options = app.config.get("SOCK_SERVER_OPTIONS")
             app.config["SOCK_SERVER_OPTIONS"] = servers.with_own_protocol(options)
         connect_logins(app, on_login, on_logout)
-        filter_logs((*ACCESS_AND_ERROR_LOGS, app.name), settings.token_param)
+        filter_logs((*ACCESS_AND_ERROR_LOGS, app.name, _log.name), settings.token_param)
         if settings.single_use and settings.storage_uri is None:
             _log.warning("WSGUARD_SINGLE_USE without WSGUARD_STORAGE_URI holds in one process only")
         if not settings.enforce:
@@ -152,6 +154,7 @@ class WSGuard:
         at = request.path if path is None else path
         if (mark := self._site.protected_paths.get(at)) is None:
             raise LookupError(f"no guard.protect_path({at!r}, ...) declares this path")
+        state.bus.listen()
         bound = facts.prefix_of(environ) + at.encode("utf-8").decode("latin-1")
         outcome = gate.judge_request(state, environ, mark, bound, upgrade=False)
         if not isinstance(outcome, Refused):

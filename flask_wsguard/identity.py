@@ -15,6 +15,7 @@ from werkzeug.routing import BuildError
 
 from .cookies import agreed_on, cookies_of, is_plain, value_of
 from .core.case import Session
+from .errors import ConfigError
 from .sessions import current_context, open_session_alone, session_of
 
 NONCE_KEY = "_wsguard"
@@ -129,7 +130,14 @@ def id_of(user: Any) -> str | None:
 
 def _flask_login_reload(user_id: str) -> object | None:
     load = current_app.login_manager._user_callback  # type: ignore[attr-defined]
-    user: object | None = load(user_id) if load else None
+    if load is None:
+        raise ConfigError(
+            [
+                "WSGUARD_REVALIDATE_EVERY needs a way to find users again: give Flask-Login a "
+                "user_loader beside its request_loader"
+            ]
+        )
+    user: object | None = load(user_id)
     return user if user is not None and getattr(user, "is_authenticated", True) else None
 
 

@@ -145,7 +145,7 @@ def _run_attached(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     try:
         return view(*args, **kwargs)
     except ScopeMissing as missing:
-        _log.warning("closing a socket on %s: %s", request.path, missing)
+        _log.warning("closing a socket on %r: %s", request.path, missing)
         if connection:
             connection.close(POLICY_CLOSE, "scope_missing")
         else:

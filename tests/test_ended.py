@@ -42,6 +42,16 @@ def test_record_forgets_what_lapsed() -> None:
     assert ended.holds("nonce 51", now=3650.0)
 
 
+def test_end_that_is_recorded_again_keeps_no_other_for_ever() -> None:
+    """One kept cookie that logs out again and again would let the record grow without end."""
+    ended = EndedSessions(3600.0)
+    for second in range(0, 36_000, 10):
+        ended.add(digest_of("kept"), now=float(second))
+        ended.add(digest_of(f"nonce {second}"), now=float(second))
+    assert len(ended._until) == 361
+    assert ended.holds("kept", now=36_000.0)
+
+
 def test_surrogates_in_a_nonce_do_not_raise() -> None:
     """A session may hold any text that JSON can."""
     ended = EndedSessions(3600.0)

@@ -94,11 +94,11 @@ def refused_by_the_gate(visitor: Visitor, headers: Any = None) -> Outcome:
 def refused_by_the_hook(visitor: Visitor, headers: Any = None) -> Outcome:
     """Be refused behind it: a ticket's name and a token's, and neither good for anything."""
     gate: Any = visitor.app.wsgi_app
-    flask, reached = gate._flask, []
-    gate._flask = lambda *args: [reached.append(args), flask(*args)][1]  # type: ignore[func-returns-value]
+    flask, reached = gate._inner, []
+    gate._inner = lambda *args: [reached.append(args), flask(*args)][1]  # type: ignore[func-returns-value]
     cookies = f"{visitor.cookie_header()}; __Host-Http-wsguard-x=y"
     outcome = visitor.connect("/echo", "x", headers=headers, cookies=cookies)
-    gate._flask = flask
+    gate._inner = flask
     assert len(reached) == 1
     return outcome
 
@@ -598,6 +598,18 @@ def test_verify_handshake_refuses_like_the_hook() -> None:
         headers={"Origin": "https://evil.example.net"},
     )
     assert foreign.status_code == 403
+
+
+def test_verify_handshake_knows_what_other_processes_told(tmp_path: Path) -> None:
+    """Also in one that has served nothing else so far: a logout elsewhere counts."""
+    app, other = (declaring(WSGUARD_STORAGE_URI=f"sqlite:///{tmp_path}/store") for _ in range(2))
+    visitor = logged_in(app)
+    token, cookies = visitor.token("/socket.io/"), visitor.cookie_header()
+    assert visitor.log_out().status_code == 200
+    old = {"Origin": ORIGIN, "Cookie": cookies}
+    where = {"base_url": ORIGIN, "query_string": {"wsguard_token": token}}
+    answer = other.test_client(use_cookies=False).get("/socket.io/", headers=old, **where)
+    assert answer.status_code == 403
 
 
 def test_handshake_refused_is_a_403_that_an_error_handler_can_handle() -> None:

@@ -6,10 +6,12 @@ import logging
 import socket
 from io import BytesIO
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask import Flask, request
 from flask_login import user_logged_out
+from werkzeug.middleware.proxy_fix import ProxyFix
 from wsproto.utilities import LocalProtocolError
 
 from flask_wsguard import (
@@ -269,12 +271,12 @@ class FakeSocket:
         self._theirs.close()
 
 
-def run_attached(app: Flask, connection: Connection, view: Any) -> FakeSocket:
+def run_attached(app: Flask, connection: Connection, view: Any, path: str = "/any") -> FakeSocket:
     """Run a protected view under a verdict with this connection."""
     ws = FakeSocket()
     assert connection.ticket
-    with app.test_request_context("/any") as context:
-        set_verdict(context.request.environ, Admitted(connection.ticket, "/any"))
+    with app.test_request_context(quote(path)) as context:
+        set_verdict(context.request.environ, Admitted(connection.ticket, path))
         set_connection(context.request.environ, connection)
         ws_protected(view)(ws)
     return ws
@@ -300,6 +302,17 @@ def test_scope_missing_closes_and_cuts() -> None:
     connection = hold(app, "alice")
     assert run_attached(app, connection, view).closed == [(4403, "scope_missing"), "cut"]
     assert (connection.code, connection.reason) == (4403, "scope_missing")
+
+
+def test_a_path_writes_no_line_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    """It is the visitor's, who may put a line feed in it."""
+
+    def view(ws: Any) -> None:
+        raise ScopeMissing("admin")
+
+    app = make_site()
+    run_attached(app, hold(app, "alice"), view, "/say/x\nCRITICAL all is lost\x1b[2J")
+    assert r"closing a socket on '/say/x\nCRITICAL all is lost\x1b[2J'" in caplog.text
 
 
 def test_handler_that_ends_while_its_socket_is_closing_is_cut() -> None:
@@ -331,9 +344,15 @@ def test_send_that_fails_because_the_socket_was_closed_is_no_fault(fault: type[E
         run_attached(app, hold(app, "alice"), broken)
 
 
-def test_slot_is_given_back_though_a_teardown_function_raises() -> None:
+def behind_middleware(app: Flask) -> None:
+    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("prepare", [None, behind_middleware], ids=["first", "behind-middleware"])
+def test_slot_is_given_back_though_a_teardown_function_raises(prepare: Any) -> None:
     """Flask calls no teardown function behind one that raises; the guard's need not be one."""
-    app = make_site(WSGUARD_MAX_CONNECTIONS=1)
+    app = make_site(prepare, WSGUARD_MAX_CONNECTIONS=1)
+    assert app.extensions["wsguard"].has_early_gate is (prepare is None)
     app.testing = False
 
     @app.teardown_request
@@ -362,6 +381,14 @@ def test_revalidation_asks_reload_then_flask_login_then_scopes() -> None:
     assert revalidation._ask("alice") == {"login"}
     app.login_manager.user_loader(lambda user_id: None)  # type: ignore[attr-defined]
     assert revalidation._ask("alice") is None
+
+
+def test_users_of_a_request_loader_alone_are_not_taken_for_gone() -> None:
+    """Nothing finds them again: that is a fault, which is logged, and no answer."""
+    app = make_site(WSGUARD_REVALIDATE_EVERY=60)
+    app.login_manager._user_callback = None  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="give Flask-Login a user_loader"):
+        app.extensions["wsguard"].sockets.revalidation._ask("alice")
 
 
 def test_inactive_user_is_gone_at_revalidation() -> None:

@@ -174,7 +174,7 @@ def test_init_app_cleans_the_servers_loggers_and_the_apps_own() -> None:
     """Nothing to remember; two apps put one filter on each."""
     make_site()
     make_site()
-    for name in (*ACCESS_AND_ERROR_LOGS, "site"):
+    for name in (*ACCESS_AND_ERROR_LOGS, "site", "flask_wsguard"):
         assert logging.getLogger(name).filters.count(TokenFilter()) == 1, name
     assert {"werkzeug", "gunicorn.access", "gunicorn.error"} <= set(ACCESS_AND_ERROR_LOGS)
     assert TokenFilter() != logging.Filter()

@@ -15,7 +15,7 @@ from ..core.tickets import Keys
 from ..ended import EndedSessions
 from ..stores.watched import WatchedStore
 from .connection import Connection
-from .daemon import Daemon
+from .daemon import Daemon, log_fault
 from .outbox import Outbox
 from .registry import Selector
 from .sockets import SIGN_IN_AGAIN, Sockets
@@ -138,7 +138,7 @@ class Bus:
         try:
             self.hear(text)
         except Exception:
-            _log.exception("the reader of notices survived a fault")
+            log_fault("the reader of notices survived a fault")
 
     def _read(self) -> bool:
         """Act on what came; False when the store does not answer."""
@@ -167,7 +167,7 @@ def _run(listening: weakref.ref[Bus]) -> None:
             faulty = False
         except Exception:
             if not faulty:
-                _log.exception("the reader of notices failed, and tries again every second")
+                log_fault("the reader of notices failed, and tries again every second")
             answers, faulty = False, True
         del bus
         if not answers:

@@ -122,15 +122,33 @@ class Connection:
         return True
 
     def cut(self) -> None:
-        """Shut the connection down: this wakes a handler that waits on a silent peer."""
-        sock = self._raw if self._ws is None else self._ws.sock
+        """Shut the connection down: this wakes a handler that waits on a silent peer.
+
+        What the peer has sent and nobody has read is lost with it.
+        """
+        ws = self._ws
+        sock = self._raw if ws is None else ws.sock
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+        if hasattr(ws, "input_buffer"):
+            # First this: who finds nothing to read at an open socket reads None.
+            ws.connected = False
+            ws.input_buffer = _Nothing()
         # simple-websocket's reader leaves without a word when it finds the socket closed by us
         # between two reads, and closes it: nothing else would ever wake the handler then.
-        if event := getattr(self._ws, "event", None):
+        if event := getattr(ws, "event", None):
             event.set()
+
+    def wake_from_lost_end(self) -> None:
+        """Wake a handler that missed the end of its socket; harmless for any other.
+
+        simple-websocket wakes it before it says that the socket is closed, where a message was too
+        big: who looks in between waits again, for a peer that is gone.
+        """
+        ws = self._ws
+        if ws is not None and not getattr(ws, "connected", True):
+            ws.event.set()
 
     def _say_goodbye(self, ws: Any) -> None:
         """Send the close frame if the peer has room for it; else cut at once.
@@ -146,6 +164,17 @@ class Connection:
         except Exception:  # noqa: S110 - closed already, or gone: what is left is to cut
             pass
         self.cut()
+
+
+class _Nothing(list[Any]):
+    """Where simple-websocket puts what a peer sends that was cut off.
+
+    A handler is handed all that has come before it hears of the close: a peer could queue hours of
+    work, to be done as a user who has logged out.
+    """
+
+    def append(self, message: Any) -> None:
+        """Take nothing, from a reader that is still at it."""
 
 
 def _not_for_ever(sock: socket.socket) -> AbstractContextManager[object]:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from ..locks import Lock
+
+_log = logging.getLogger("flask_wsguard")
+
+
+def log_fault(what: str) -> None:
+    """Log the exception at hand, for a thread that must outlive it.
+
+    A handler that sends lines over the network raises just when the network, and with it the
+    store, has gone.
+    """
+    with suppress(Exception):
+        _log.exception(what)
 
 
 class Daemon:

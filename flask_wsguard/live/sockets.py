@@ -101,12 +101,16 @@ class Sockets(Ticker):
         return len(connections)
 
     def tick(self, now: float) -> bool:
-        """Close what is over its age or its turn to drain, cut what did not answer."""
+        """Close what is over its age or its turn to drain, cut what did not answer.
+
+        And wake whoever waits for a peer that is gone.
+        """
         for connection in self.registry.select(Selector()):
             if now >= connection.drain_at:
                 self._close(connection, RESTART, "restart")
             elif now >= connection.deadline:
                 self._close(connection, SIGN_IN_AGAIN, "max_age")
+            connection.wake_from_lost_end()
         with self._lock:
             due = [connection for connection in self._closing if now >= connection.cut_at]
             self._closing.difference_update(due)

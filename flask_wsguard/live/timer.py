@@ -5,21 +5,14 @@ Nothing on it may wait: a peer that stops reading would switch everybody's logou
 
 from __future__ import annotations
 
-import logging
 import time
 import weakref
-from collections.abc import Callable
 
 from ..locks import Lock
-from .daemon import Daemon
-
-_log = logging.getLogger("flask_wsguard")
+from .daemon import Daemon, log_fault
 
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.1
-
-Tick = Callable[[float], bool]
-"""Called with the monotonic time; tells whether it wants to be called again very soon."""
 
 
 class Timer:
@@ -61,7 +54,7 @@ class Timer:
         try:
             return ticker.tick(time.monotonic())
         except Exception:
-            _log.exception("the timer survived a fault")
+            log_fault("the timer survived a fault")
             return False
 
 

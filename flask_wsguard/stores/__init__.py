@@ -15,7 +15,7 @@ class StoreUnavailable(Exception):
 class Store(Protocol):
     """One protocol, three stores, one contract test. Every method may raise StoreUnavailable.
 
-    Nothing waits longer than two seconds.
+    Nothing waits longer than two seconds, but ``notices`` for as long more as it is told.
     """
 
     is_shared: bool

@@ -15,7 +15,10 @@ from ..errors import ConfigError
 from . import MOST_AT_ONCE, StoreUnavailable
 
 _SECONDS = 1.5
-"""What one operation may take: its place in the queue, a new connection, all round trips."""
+"""What one operation may take: its place in the queue, a new connection, all round trips.
+
+Not the look-up of the server's name, which Python leaves to the system.
+"""
 
 # Whatever the URI's own options say.
 _OURS: dict[str, Any] = {

@@ -159,7 +159,7 @@ def _opened(path: str, *, uri: bool = False) -> Iterator[sqlite3.Connection]:
     db = sqlite3.connect(path, timeout=0, uri=uri)
     db.text_factory = _readable
     try:
-        # Each close would wait for the disk, four times, and everybody else for the close.
+        # Whoever closes last would wait for the disk, several times, and all others for the close.
         db.execute("PRAGMA synchronous = OFF")
         yield db
     finally:

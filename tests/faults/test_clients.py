@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from tests.live.gunicorn import Gunicorn, is_open, start, until
-from tests.wire import KEY, Browser
+from pathlib import Path
+
+import pytest
+
+from tests.live.gunicorn import KINDS, Gunicorn, is_open, running, start, until
+from tests.wire import KEY, Browser, Wire, browsers
 
 from .conftest import Visitor
 
@@ -45,6 +49,43 @@ def test_a_thousand_that_vanish_after_the_101(troubled: Gunicorn, alice: Browser
     left = troubled.fetch("POST", "/settle", {}).json
     assert left["connections"] == 0
     assert left["descriptors"] < 40
+
+
+CHUNKS = {
+    "size": b"zz\r\n",
+    "extension": b'0;a="\x01\r\n\r\n',
+    "trailer's name": b"0\r\nBad Name: x\r\n\r\n",
+    "trailer without a colon": b"0\r\nnonsense\r\n\r\n",
+    "trailers": b"0\r\n" + b"A: b\r\n" * 150 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_chunks_that_are_none(troubled: Gunicorn, alice: Browser, chunk: str) -> None:
+    """The server's parser raises while the body is read: that is no body, and no 500."""
+    body = b'11\r\n{"path": "/stay"}\r\n' + CHUNKS[chunk]
+    head = (
+        f"POST /wsguard/preauth HTTP/1.1\r\nHost: localhost:{troubled.port}\r\n"
+        f"Origin: http://localhost:{troubled.port}\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    )
+    with Wire(troubled.port) as wire:
+        wire.send(head.encode() + body)
+        assert wire.answer().status == 400
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_message_too_big_of_peers_that_hang_up(kind: str, tmp_path: Path) -> None:
+    """simple-websocket loses some of these ends; no slot and no thread stays behind."""
+    config = {"SOCK_SERVER_OPTIONS": {"max_message_size": 1000}}
+    with running(kind, tmp_path, config=config) as server, browsers(server.port) as make:
+        for _ in range(40):
+            browser = make()
+            wire = browser.send(browser.attempt("/public"))
+            assert wire.answer().status == 101
+            wire.send_frame(1, b"x" * 2000)
+            wire.close()
+        until(lambda: server.held == 0)
 
 
 def test_two_thousand_cookies(troubled: Gunicorn, alice: Browser) -> None:

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,13 @@ def _add_sockets(app: Flask, site: Site) -> None:
         while True:
             ws.send("x" * 65536)
             site.ran["/flood"] += 1
+
+    @sock.route("/works")
+    @ws_protected
+    def works(ws: Any) -> None:
+        while ws.receive():
+            time.sleep(0.02)
+            site.ran["/works"] += 1
 
     @sock.route("/raises")
     @ws_protected

@@ -243,6 +243,38 @@ def test_cut_wakes_a_handler_whose_reader_left_first() -> None:
             ws.event.set()
 
 
+def test_cut_loses_what_nobody_has_read() -> None:
+    """A handler is handed nothing more of it, and nothing that its reader still brings."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ws = Server({"werkzeug.socket": ours, **UPGRADE})
+        ws.input_buffer += ["one", "two"]
+        each = connection()
+        assert each.attach(ws)
+        assert ws.receive() == "one"
+        each.cut()
+        ws.input_buffer.append("three")
+        with pytest.raises(ConnectionClosed):
+            ws.receive()
+        ws.thread.join(5)
+
+
+def test_lost_end_wakes_its_handler(pair: Pair) -> None:
+    """Where the library says first that there is news, and only then that it is the end."""
+    ws, _ = pair
+    sockets, each = Sockets(None, 20, 10), connection()
+    each.wake_from_lost_end()
+    lost = SimpleNamespace(sock=ws.sock, event=threading.Event(), connected=True)
+    each.attach(lost)
+    assert sockets.take(each)
+    sockets.tick(time.monotonic())
+    assert not lost.event.is_set()
+    lost.connected = False
+    sockets.tick(time.monotonic())
+    assert lost.event.is_set()
+    sockets.give_back(each)
+
+
 def test_the_aged_are_closed_and_the_silent_cut(pair: Pair) -> None:
     """A deadline closes with 4401; a second later the peer that said nothing is cut off."""
     ws, theirs = pair

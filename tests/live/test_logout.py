@@ -68,6 +68,18 @@ def test_handler_that_waits_on_a_silent_peer_ends(gunicorn: Gunicorn, alice: Bro
     assert wire.is_closed()
 
 
+def test_handler_does_nothing_more_of_what_was_queued(gunicorn: Gunicorn, alice: Browser) -> None:
+    """A peer that queued hours of work has none of it done once its session is over."""
+    done = gunicorn.stats["ran"].get("/works", 0)
+    wire = alice.open("/works")
+    for _ in range(500):
+        wire.send_frame(1, b"work")
+    until(lambda: gunicorn.stats["ran"].get("/works", 0) > done)
+    alice.log_out()
+    assert until(lambda: gunicorn.held == 0, 2.0) < 2.0
+    assert gunicorn.stats["ran"]["/works"] - done < 200
+
+
 def flood(browser: Browser, number: int) -> list[Wire]:
     """Open sockets whose peers do not read what they are sent."""
     wires = [browser.open("/flood") for _ in range(number)]

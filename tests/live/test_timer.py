@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import threading
@@ -49,6 +50,18 @@ def test_one_thread_that_survives_faults(caplog: pytest.LogCaptureFixture) -> No
     assert threading.active_count() == before + 1
     assert good.threads == {"wsguard-timer"}
     assert "the timer survived a fault" in caplog.text
+
+
+def test_survives_a_log_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that goes over a network which is away meets a fault by another."""
+
+    def handle(record: logging.LogRecord) -> None:
+        raise ConnectionError("the log server is away")
+
+    monkeypatch.setattr(logging.getLogger("flask_wsguard"), "handle", handle)
+    timer, bad = Timer(), Counting(LookupError("a fault"))
+    timer.watch(bad)
+    until(lambda: bad.ticks > 2)
 
 
 def test_forgets_who_is_gone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -299,6 +300,21 @@ def test_reader_survives_what_no_store_should_raise(
     assert caplog.text.count("LookupError: a driver's") == 1
     # What was logged holds the frames of the reader, and with them the bus.
     caplog.clear()
+
+
+def test_reader_survives_a_log_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that goes over the network fails when the store does; neither ends the hearing."""
+
+    def handle(record: logging.LogRecord) -> None:
+        raise ConnectionError("the log server is away")
+
+    monkeypatch.setattr("flask_wsguard.live.bus._WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(logging.getLogger("flask_wsguard"), "handle", handle)
+    process = Process(Faulty())
+    held = process.hold(ticket())
+    process.store.published += ["nobody signed this", signed(code=4401)]
+    process.bus.listen()
+    until(lambda: held.is_closing)
 
 
 class Late(Shared):
