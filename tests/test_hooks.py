@@ -144,6 +144,17 @@ def test_logout_knows_the_user_by_the_sites_own_id_attribute() -> None:
     assert connection.is_closing
 
 
+def test_cookie_of_a_session_that_has_ended_opens_nothing() -> None:
+    """It is still signed, and names its user; only the record knows that it is over."""
+    visitor = Visitor(make_site())
+    visitor.log_in("alice")
+    token, kept = visitor.token("/any"), visitor.cookie_header()
+    assert visitor.connect("/any", token, cookies=kept).reason is None
+    visitor.log_out()
+    assert visitor.connect("/any", token, cookies=kept).reason == "session_ended"
+    assert visitor.preauth("/any", cookies=kept).json["reason"] == "session_ended"
+
+
 def test_logout_of_nobody_does_nothing() -> None:
     """A logout button pressed twice."""
     app = make_site()

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from flask_wsguard import connection_closed, connection_opened, ws_protected, ws_public
 from flask_wsguard.live.connection import Connection
+from flask_wsguard.live.registry import Selector
 from flask_wsguard.servers import EVERY_THREAD, IN_A_TEST, NO_OWN_PROTOCOL, NO_SOCKET
 from flask_wsguard.stores import StoreUnavailable
 from flask_wsguard.stores.memory import MemoryStore
@@ -79,6 +80,44 @@ def test_opened_and_closed_are_told() -> None:
     assert (ticket.user_id, opened) == ("alice", {"path": "/page", "ticket": ticket})
     assert 0 <= closed.pop("seconds") < 60
     assert closed == {"path": "/page", "ticket": ticket, "code": None, "reason": ""}
+
+
+def test_socket_that_is_only_observed_is_held_and_told_as_a_public_one() -> None:
+    """Nothing says whose it is; but it can be cut, and both its ends are told."""
+    app = make_site(WSGUARD_ENFORCE=False)
+    app.add_url_rule("/caf\u00e9/x", "page", ws_protected(lambda: "ran"), websocket=True)
+    visitor, raw = Visitor(app), object()
+    held: list[Connection] = []
+    heard: list[tuple[Any, dict[str, Any]]] = []
+
+    def hear(sender: Any, **facts: Any) -> None:
+        held.extend(app.extensions["wsguard"].sockets.registry.select(Selector()))
+        heard.append((sender, facts))
+
+    with connection_opened.connected_to(hear), connection_closed.connected_to(hear):
+        answer = visitor.client.get(
+            "/caf\u00e9/x",
+            base_url=ORIGIN,
+            headers={**UPGRADE, "Origin": "https://evil.example"},
+            environ_overrides={"werkzeug.socket": raw},
+        )
+    assert answer.text == "ran"
+    (connection,) = held
+    assert (connection.ticket, connection.path, connection._raw) == (None, "/caf\u00e9/x", raw)
+    (opener, opened), (closer, closed) = heard
+    assert opener is closer is app
+    assert opened == {"path": "/caf\u00e9/x", "ticket": None}
+    assert closed["path"] == "/caf\u00e9/x"
+
+
+def test_two_tokens_of_one_user_are_two() -> None:
+    """Spending one spends no other."""
+    app = make_site(WSGUARD_SINGLE_USE=True)
+    visitor = Visitor(app)
+    visitor.log_in("alice")
+    tokens = [visitor.token("/any") for _ in range(2)]
+    assert [visitor.connect("/any", token).reason for token in tokens] == [None, None]
+    assert visitor.connect("/any", tokens[0]).reason == "token_used"
 
 
 def test_ordinary_pages_and_refusals_are_no_sockets() -> None:
