@@ -43,8 +43,8 @@ FLOORS: list[set[str]] = [
     {"testing.attacks", "testing.sockets"},
     {"testing", "testing.plugin"},
     {
-        "ops", "ops.gunicorn", "ops.inventory", "ops.knock", "ops.logs", "ops.metrics",
-        "ops.same_site",
+        "ops", "ops.addresses", "ops.gunicorn", "ops.inventory", "ops.knock", "ops.logs",
+        "ops.metrics", "ops.same_site",
     },
     {"ops.explain", "ops.findings", "ops.routes", "ops.ticket", "ops.visit"},
     {"ops.attacks", "ops.secret_keys"},

@@ -8,9 +8,10 @@ from dataclasses import asdict
 import click
 from flask.cli import with_appcontext
 
+from .addresses import served_at
 from .audit import audit
 from .findings import ERROR, WARNING, Deployment, Site
-from .inventory import guarded_app, served_at, socket_routes
+from .inventory import guarded_app, socket_routes
 
 
 @click.command("check")

@@ -20,7 +20,8 @@ from ..marks import mark_of
 from ..reports import sentence
 from ..settings import Settings
 from ..state import State
-from .inventory import guarded_app, served_at, socket_path
+from .addresses import likely_origin, served_at, socket_path
+from .inventory import guarded_app
 from .same_site import may_be_same_site
 
 _NEVER = "the ticket, a Strict cookie, never travels from another site"
@@ -36,7 +37,11 @@ def explain(origin: str, path: str | None, site: str | None) -> None:
     """Say whether a page of ORIGIN may connect, and why. Exits with 1 if it may not."""
     app, state = guarded_app()
     mark = None if path is None else _mark_at(app, state, path)
-    answer = _explain(state, origin, mark, served_at(app, site))
+    page = Origin.parse(origin)
+    # Without --site nobody knows the scheme, and a page of the site has the site's own.
+    own = served_at(app, site, page.scheme if page else None)
+    answer = _insecure(state, origin, own) if site else None
+    answer = answer or _explain(state, origin, mark, own)
     click.echo(f"{'allowed' if answer.allowed else 'refused'}: {answer.why}")
     for line in answer.more:
         click.echo(line)
@@ -53,12 +58,21 @@ class Answer:
     more: tuple[str, ...] = ()
 
 
+def _insecure(state: State, origin: str, own: Origin | None) -> Answer | None:
+    """Say that a site at ``own`` refuses the page for its transport, None if it does not."""
+    refused = refuse_transport(_source(origin, own), state.expected.rules)
+    return Answer(False, f"{refused.reason}: {sentence(refused)}") if refused else None
+
+
+def _source(origin: str, own: Origin | None) -> Source:
+    page = Origin.parse(origin)
+    return Source(own=own, origin=origin, page=page, fetch_site=None, fetch_metadata=False)
+
+
 def _explain(state: State, origin: str, mark: Mark | None, own: Origin | None) -> Answer:
-    """Ask what the handshake asks, in its order, as far as it is known where the site is."""
-    rules, page = state.expected.rules, Origin.parse(origin)
-    source = Source(own=own, origin=origin, page=page, fetch_site=None, fetch_metadata=False)
-    if own and (refused := refuse_transport(source, rules)):
-        return Answer(False, f"{refused.reason}: {sentence(refused)}")
+    """Ask what the handshake asks of an origin, as far as it is known where the site is."""
+    rules, source = state.expected.rules, _source(origin, own)
+    page = source.page
     if isinstance(mark, Public) and mark.any_origin:
         return Answer(True, "the route is @ws_public(any_origin=True)")
     if page is None:
@@ -73,7 +87,9 @@ def _explain(state: State, origin: str, mark: Mark | None, own: Origin | None) -
         return Answer(False, f"no entry of WSGUARD_ALLOWED_ORIGINS {why}")
     if rule is None:
         return Answer(False, "no entry of WSGUARD_ALLOWED_ORIGINS names it", advice)
-    return _allowed(rule, mark, own)
+    # The page that "self" allows, and so the handshake, has the site's own scheme.
+    insecure = _insecure(state, origin, own) if rule == "self" else None
+    return insecure or _allowed(rule, mark, own)
 
 
 def _allowed(rule: str, mark: Mark | None, own: Origin | None) -> Answer:
@@ -94,7 +110,9 @@ def _meant(origin: str) -> str:
     """Say how to write what was meant, where that is plain."""
     scheme, separator, rest = origin.rpartition("://")
     host, _, path = rest.partition("/")
-    near = Origin.parse(f"{_SCHEMES.get(scheme, scheme or 'https')}://{host}")
+    near = (
+        Origin.parse(f"{_SCHEMES.get(scheme, scheme)}://{host}") if scheme else likely_origin(host)
+    )
     if near is None or origin == "null":
         return ""
     if not separator:

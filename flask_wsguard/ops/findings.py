@@ -10,6 +10,7 @@ from flask import Flask
 
 from ..core.origins import Origin
 from ..state import State
+from .addresses import trusted_hosts
 from .inventory import SocketRoute
 
 ERROR, WARNING = "error", "warning"
@@ -76,8 +77,8 @@ class Site:
     @property
     def known_as(self) -> list[Origin]:
         """Return where the site says that it is served; of TRUSTED_HOSTS the host alone counts."""
-        names = self.app.config.get("TRUSTED_HOSTS") or []
-        trusted = [Origin.of_request("https", name.lstrip(".")) for name in names]
+        names = (name.lstrip(".") for name in trusted_hosts(self.app))
+        trusted = [Origin.of_request("https", name) for name in names]
         return [origin for origin in (*trusted, self.served.own) if origin]
 
 

@@ -8,7 +8,6 @@ import click
 from flask import Flask, current_app
 
 from ..core.case import Mark, Protected
-from ..core.origins import Origin
 from ..core.refusals import Refusal, Refused
 from ..marks import mark_of, naming_view
 from ..state import EXTENSION, State, state_of
@@ -46,27 +45,6 @@ def guarded_app() -> tuple[Flask, State]:
             f"app {app.name!r} has no guard: call WSGuard(app), or guard.init_app(app)"
         )
     return app, state_of(app)
-
-
-def socket_path(_: click.Context, option: click.Parameter, path: str | None) -> str | None:
-    """Return an option's path. Raises BadParameter for one that no URL has."""
-    if path is not None and not path.startswith("/"):
-        raise click.BadParameter(f"a path begins with a slash: /{path}", param=option)
-    return path
-
-
-def served_at(app: Flask, site: str | None) -> Origin | None:
-    """Return the origin of the app's own pages, None where neither ``site`` nor SERVER_NAME says.
-
-    Raises UsageError for a ``site`` that is no origin; a slash at its end does no harm.
-    """
-    name = app.config.get("SERVER_NAME")
-    text = site or (f"{app.config['PREFERRED_URL_SCHEME']}://{name}" if name else None)
-    if text is None:
-        return None
-    if (own := Origin.parse(text.rstrip("/"))) is None:
-        raise click.UsageError(f"--site {text!r} is not scheme://host[:port]")
-    return own
 
 
 def socket_routes(app: Flask, state: State) -> list[SocketRoute]:

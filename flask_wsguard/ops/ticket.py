@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import click
 from flask import Flask
 from flask.cli import with_appcontext
+from werkzeug.exceptions import SecurityError
+from werkzeug.test import TestResponse
 
 from ..core.carriers import QUERY, offering
+from ..core.origins import Origin
+from ..core.refusals import Refusal
 from ..identity import NONCE_KEY, has_flask_login, new_nonce
 from ..state import State
-from .inventory import guarded_app, socket_path
+from .addresses import parts_of, socket_path
+from .inventory import guarded_app
+
+_OF_FLASK_LOGIN = (
+    "This command logs in by Flask-Login's session alone: where users bring another credential, "
+    "ask preauth with that."
+)
 
 
 @click.command("ticket")
@@ -31,14 +40,14 @@ def ticket(user_id: str, path: str, site: str, origin: str | None) -> None:
     app, state = guarded_app()
     if not app.debug:
         raise click.ClickException("this logs anybody in, so it wants debug mode: flask --debug")
-    parts = urlsplit(site)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+    parts = parts_of(site)
+    own = Origin.of_request(parts.scheme, parts.netloc)
+    if own is None:
         raise click.UsageError(f"--site {site!r} is not http(s)://host[:port]")
     _must_know(state, user_id)
-    own, prefix = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-    page, pathname = origin or own, prefix + quote(path)
-    with _unlogged():
-        grant, cookies = _preauth(app, state, user_id, pathname, own + parts.path, page)
+    page, pathname = origin or str(own), parts.path.rstrip("/") + quote(path)
+    with _unlogged(), _trusted(own):
+        grant, cookies = _preauth(app, state, user_id, pathname, f"{own}{parts.path}", page)
     query, offer = _carried(grant, state.settings.token_carriers)
     headers = [f"Origin: {page}", *offer, f"Cookie: {cookies}"]
     click.echo(f"# as {user_id}, within {grant['expires_in']} seconds; then ask for another")
@@ -69,6 +78,16 @@ def _unlogged() -> Iterator[None]:
         log.removeFilter(_nothing)
 
 
+@contextmanager
+def _trusted(own: Origin) -> Iterator[None]:
+    """Say which site to name instead, where Werkzeug trusts no Host of this one."""
+    try:
+        yield
+    except SecurityError:
+        what = f"{own.host} is not among TRUSTED_HOSTS"
+        raise click.ClickException(f"{what}: say --site https://<one of TRUSTED_HOSTS>") from None
+
+
 def _nothing(record: logging.LogRecord) -> bool:
     return False
 
@@ -87,12 +106,22 @@ def _preauth(
         json={"path": pathname},
         headers={"Origin": page},
     )
-    fields: dict[str, Any] = json.loads(answer.get_data())
-    if answer.status_code != 200:
-        raise click.ClickException(f"{fields['reason']}: {fields['title']} {fields['detail']}")
+    fields = _granted(answer)
     cookies = [answer.request.environ["HTTP_COOKIE"]]
     cookies += [line.partition(";")[0] for line in answer.headers.getlist("Set-Cookie")]
     return fields, "; ".join(cookies)
+
+
+def _granted(answer: TestResponse) -> dict[str, Any]:
+    """Return what preauth granted. Raises ClickException for any other answer."""
+    match answer.get_json(silent=True):
+        case dict() as fields if {"token", "param", "expires_in"} <= fields.keys():
+            return fields
+        case {"reason": Refusal.LOGIN_REQUIRED.value as reason, "title": title}:
+            raise click.ClickException(f"{reason}: {title} {_OF_FLASK_LOGIN}")
+        case {"reason": reason, "title": title, "detail": detail}:
+            raise click.ClickException(f"{reason}: {title} {detail}")
+    raise click.ClickException(f"another answered in preauth's place: {answer.status}")
 
 
 def _carried(grant: dict[str, Any], carriers: tuple[str, ...]) -> tuple[str, list[str]]:

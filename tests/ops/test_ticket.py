@@ -112,6 +112,16 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], int, str]] = [
     ("path", ["ticket", "--user", "alice", "--path", "/nowhere"], {}, 1, "unknown_path: "),
     ("transport", [*ALICE, "--site", "http://example.org"], {}, 1, "insecure_transport: "),
     ("site", [*ALICE, "--site", "example.org"], {}, 2, "is not http(s)://host[:port]"),
+    ("no-url", [*ALICE, "--site", "http://[::1:5000"], {}, 2, "is not http(s)://host[:port]"),
+    ("no-port", [*ALICE, "--site", "http://a:b"], {}, 2, "is not http(s)://host[:port]"),
+    (
+        "untrusted",
+        ALICE,
+        {"TRUSTED_HOSTS": ["example.org"]},
+        1,
+        "Error: localhost is not among TRUSTED_HOSTS: say --site https://<one of TRUSTED_HOSTS>\n",
+    ),
+    ("trusted", [*ALICE, "--site", "https://a.b"], {"TRUSTED_HOSTS": "a.b"}, 0, "curl"),
     ("relative", ["ticket", "--user", "alice", "--path", "echo"], {}, 2, "with a slash: /echo"),
     ("origin", [*ALICE, "--origin", "http://evil.example"], {}, 1, "origin_not_allowed: "),
 ]
@@ -201,8 +211,30 @@ def test_a_site_without_flask_login_is_told_by_preauth() -> None:
     @ws_protected
     def echo(ws: Any) -> None: ...
 
-    code, said = run(app, *ALICE)
-    assert (code, "login_required: " in said) == (1, True)
+    assert run(app, *ALICE) == (
+        1,
+        "Error: login_required: Nobody is logged in. This command logs in by Flask-Login's session "
+        "alone: where users bring another credential, ask preauth with that.\n",
+    )
+
+
+@pytest.mark.usefixtures("debug")
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (("slow down", 429), "429 TOO MANY REQUESTS"),
+        (("", 302, {"Location": "/login"}), "302 FOUND"),
+        (({"reason": "slow down"}, 429), "429 TOO MANY REQUESTS"),
+        (({"token": None}, 200), "200 OK"),
+        (([], 200), "200 OK"),
+    ],
+    ids=["limit", "redirect", "other-json", "half-a-grant", "list"],
+)
+def test_another_answer_in_preauths_place_is_said(answer: Any, status: str) -> None:
+    """A hook of the site's own may stand in front of preauth, such as a limit."""
+    app = make_site()
+    app.before_request(lambda: answer)
+    assert run(app, *ALICE) == (1, f"Error: another answered in preauth's place: {status}\n")
 
 
 def test_ticket_works_in_debug_mode_only() -> None:
