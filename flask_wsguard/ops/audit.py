@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from ..core.carriers import OWN_PROTOCOL, SUBPROTOCOL
 from ..core.origins import parse_entry
 from ..servers import NO_OWN_PROTOCOL
-from .findings import ERROR, GTHREAD, OTHER, SYNC, WARNING, Audit, Finding, Site
+from .findings import ERROR, WARNING, Audit, Finding, Site
 from .same_site import may_be_same_site, site_of
 from .secret_keys import secret_keys
-
-_GOOD_WORKER = "--worker-class gthread --threads 100"
+from .serving import serving, shared_store
+from .session_cookie import session_cookie
 
 
 def switches(site: Site) -> Iterator[Finding]:
@@ -105,49 +105,8 @@ def sockets(site: Site) -> Iterator[Finding]:
         yield Finding("protocol_lost", ERROR, NO_OWN_PROTOCOL, line)
 
 
-def serving(site: Site) -> Iterator[Finding]:
-    """Find what the server in front cannot do."""
-    settings, served = site.state.settings, site.served
-    if served.worker == SYNC:
-        what = "gunicorn's sync worker serves one socket, and nothing else meanwhile"
-        yield Finding("sync_worker", ERROR, what, _GOOD_WORKER)
-    if served.worker == OTHER:
-        # A class of the site's own, unlike a bare name, may be a worker that serves sockets.
-        severity = WARNING if "." in str(served.worker_class) else ERROR
-        what = f"sockets are not known to work under a worker class {served.worker_class!r}"
-        yield Finding("unknown_worker", severity, what, _GOOD_WORKER)
-    most, threads = settings.max_connections, served.threads
-    if served.worker in {None, GTHREAD} and (most is None or (threads and most >= threads)):
-        what = "under gthread open sockets can hold every thread: then the site hangs"
-        line = f"WSGUARD_MAX_CONNECTIONS = {max(1, threads * 9 // 10) if threads else 90}"
-        yield Finding("all_threads", WARNING, what, line)
-    if not site.state.has_early_gate:
-        what = "wsgi_app was wrapped before init_app: hopeless handshakes open a session first"
-        line = "app.wsgi_app = ProxyFix(app.wsgi_app, ...), below WSGuard(app)"
-        yield Finding("no_early_gate", WARNING, what, line)
-    if settings.storage_uri is None and served.workers != 1:
-        line = 'WSGUARD_STORAGE_URI = "sqlite:////run/app/wsguard.db"'
-        if settings.single_use:
-            what = "single use holds in one process only: a token opens a socket in each worker"
-            yield Finding("single_use_without_store", ERROR, what, line)
-        what = "a logout reaches the sockets of its own process only (--workers 1, if that is all)"
-        yield Finding("no_store", WARNING, what, line)
-
-
-def cookies(site: Site) -> Iterator[Finding]:
-    """Find a session that a sibling can plant, or a listener can read."""
-    config = site.app.config
-    if not config["SESSION_COOKIE_NAME"].startswith("__Host-"):
-        what = "a sibling of your host can plant the session cookie, and lock users out"
-        line = 'SESSION_COOKIE_NAME = "__Host-session"'
-        yield Finding("session_plantable", WARNING, what, line)
-    if not config["SESSION_COOKIE_SECURE"]:
-        what = "the session cookie also travels over plain http"
-        yield Finding("session_not_secure", WARNING, what, "SESSION_COOKIE_SECURE = True")
-
-
 AUDITS: tuple[Audit, ...] = (
-    secret_keys, switches, origins, routes, sockets, serving, cookies,
+    secret_keys, switches, origins, routes, sockets, serving, shared_store, session_cookie,
 )  # fmt: skip
 
 

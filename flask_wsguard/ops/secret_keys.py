@@ -14,12 +14,15 @@ SHORTEST = 16
 _FEWEST = 5
 """Different characters. Sixteen random hexadecimal digits have fewer once in two millions."""
 
+_TO_MAKE = "<the output of: python -c 'import secrets; print(secrets.token_hex())'>"
+
 _PUBLISHED = (
+    _TO_MAKE,
     "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
     '_5#y2L"F4Q8z\n\xec]/',
     "A0Zr98j/3yX R~XHH!jmN]LWX/,?RT",
 )
-"""The keys that Flask's own manual shows, now and before."""
+"""What this command says to replace, and the keys that Flask's manual shows, now and before."""
 
 _BETWEEN = re.compile(r"[ -/:-@\[-`{-~]+")
 
@@ -35,11 +38,12 @@ _WORDS = re.compile(
         fake fallback fixme flask foo for from generate generated goes good guess hard hash have
         hello here hidden host i if ignore in is it jwt key keys least length letmein letter
         letters local long longer login main me mine more must my need never new no not now of
-        old on one only or our own pass passwd password phrase placeholder please plain precious
-        prod production project public put qwerty random real really replace replaced salt sample
-        secret secrets secure set settings should site sixteen some staging string strong sure
-        super test tested testing text than that the thing thirty this to todo token top two
-        unique unsafe use used user value very was web what will with world xxx you your
+        old on one only or org our own pass passwd password phrase placeholder please plain
+        precious prod production project public put qwerty random real really replace replaced
+        salt same sample secret secrets secure set settings should site sixteen some staging
+        string strong sure super test tested testing text than that the thing thirty this to todo
+        token top two unique unsafe use used user value very was web what will with world www xxx
+        you your
         """.split()
     )
     + ")+"
@@ -72,10 +76,7 @@ def _keys(site: Site) -> Iterator[tuple[str, str, str | bytes]]:
 def _named(
     setting: str, newest: str | bytes, *older: str | bytes
 ) -> Iterator[tuple[str, str, str | bytes]]:
-    line = (
-        f"{setting} = \"<the output of: python -c 'import secrets; print(secrets.token_hex())'>\""
-    )
-    yield setting, line, newest
+    yield setting, f'{setting} = "{_TO_MAKE}"', newest
     for key in older:
         yield _older(setting, key)
 

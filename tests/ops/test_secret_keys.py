@@ -25,6 +25,8 @@ PLACEHOLDERS = [
     "thisisasecret",
     "you-will-never-guess",
     "change me: at least 32 random bytes",
+    "the same key as on www.example.org",
+    "<the output of: python -c 'import secrets; print(secrets.token_hex())'>",
     "aaaaaaaaaaaaaaaaaaaa",
     "acacacegegeg",
     "12345678901234567890",
