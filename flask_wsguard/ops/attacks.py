@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..core.carriers import QUERY, SUBPROTOCOL
+from ..core.refusals import Refusal
 from ..testing.attacks import HOSTILE_ORIGINS
 from .knock import Handshake, NoAnswer, Preauth, Target, knock
 from .visit import TO_ANYBODY, Stopped, Visit, said
@@ -110,8 +111,8 @@ def _attempts(
     visit: Visit, granted: Preauth, other_path: str | None
 ) -> Iterator[tuple[str, Callable[[], Outcome]]]:
     # A public route gives no token and needs none; a site without a guard should have one.
-    public = granted.status == 200 and not granted.token
-    for attack, spoil in (OF_ORIGIN if public else {**OF_ORIGIN, **OF_CREDENTIALS}).items():
+    spoils = OF_ORIGIN if granted.is_public else {**OF_ORIGIN, **OF_CREDENTIALS}
+    for attack, spoil in spoils.items():
         yield attack, partial(_spoil, visit, granted, spoil)
     if granted.token:
         yield "replay at once", partial(_replay, visit)
@@ -123,7 +124,15 @@ def _attempts(
 
 def _spoil(visit: Visit, granted: Preauth, spoil: Spoil) -> Outcome:
     good = visit.again() if granted.token else visit.honest(granted)
-    return _judged(spoil(visit, good))
+    spoilt = spoil(visit, good)
+    verdict, status, _ = _judged(spoilt)
+    # The origin may be the site's own wish only where nothing but the origin is wrong.
+    if verdict != HOLE or len(spoilt.origins) != 1 or spoilt.origins == good.origins:
+        return verdict, status, ""
+    (page,) = spoilt.origins
+    if visit.allows(page):
+        return NOTE, status, f"{page} is let in by --allowed"
+    return verdict, status, page
 
 
 def _judged(spoilt: Handshake) -> Outcome:
@@ -145,7 +154,15 @@ def _replay(visit: Visit) -> Outcome:
 
 
 def _replay_at(visit: Visit, other_path: str) -> Outcome:
-    return _judged(visit.again().at(other_path))
+    """Bring a token for one path to another. Only the guard's own refusal counts as one."""
+    granted = visit.at(other_path).ask()
+    if granted.is_public:
+        return NOTE, granted.status, f"{other_path} is public: there is nothing to replay"
+    verdict, status, _ = _judged(visit.again().at(other_path))
+    known = granted.reason != Refusal.UNKNOWN_PATH.value
+    if verdict == HOLE or (status == 403 and known):
+        return verdict, status, ""
+    return UNPROVED, status, f"is a socket at {other_path}? {said(granted)}"
 
 
 def _force(visit: Visit, origin: str | None, content_type: str) -> Outcome:

@@ -48,7 +48,7 @@ class Target:
         raw = socket.create_connection((self.host.strip("[]"), self.port), TIMEOUT)
         if self.scheme == "http":
             return raw
-        return ssl.create_default_context().wrap_socket(raw, server_hostname=self.host)
+        return ssl.create_default_context().wrap_socket(raw, server_hostname=self.host.strip("[]"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,11 @@ class Preauth:
     reason: str = ""
     retry_after: int | None = None
 
+    @property
+    def is_public(self) -> bool:
+        """Tell whether preauth says yes and gives no token: a public route needs none."""
+        return self.status == 200 and not self.token
+
 
 def preauth(
     target: Target,
@@ -137,7 +142,8 @@ def preauth(
         wire.request("POST", f"{prefix}/preauth", json.dumps({"path": target.path}), headers)
         answer = wire.getresponse()
         return _read(answer, answer.read(65536))
-    except (OSError, http.client.HTTPException) as fault:
+    # ValueError: what http.client cannot spell.
+    except (OSError, ValueError, http.client.HTTPException) as fault:
         raise NoAnswer(f"{target.origin}: {fault}") from None
     finally:
         wire.close()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from dataclasses import asdict
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 import click
 
 from ..core.carriers import CARRIERS, QUERY
-from ..core.origins import Origin
+from ..core.origins import Origin, OriginPolicy
 from ..settings import Settings
+from .addresses import parts_of, socket_path
 from .attacks import HOLE, OPEN, REFUSED, UNPROVED, Verdict, play
 from .knock import Target
 from .visit import Visit
@@ -25,8 +27,21 @@ OPEN_TO_ATTACK, BLIND = 1, 2
 @click.argument("url")
 @click.option("--cookie", default="", help='The cookies of a login: "session=...".')
 @click.option("--login", help="A command that logs in and prints those cookies.")
-@click.option("--prefix", help="Where preauth is, if not below the site's root.")
-@click.option("--other-path", help="Another socket of the site, to replay a token there.")
+@click.option(
+    "--prefix", callback=socket_path, help="Where preauth is, if not below the site's root."
+)
+@click.option(
+    "--other-path",
+    callback=socket_path,
+    help="Another socket of the site, to replay a token there.",
+)
+@click.option(
+    "--allowed",
+    "listed",
+    metavar="ORIGIN",
+    multiple=True,
+    help="An entry of WSGUARD_ALLOWED_ORIGINS: its pages are no attack. Once for each.",
+)
 @click.option(
     "--carrier",
     type=click.Choice(CARRIERS),
@@ -49,6 +64,7 @@ def probe(
     login: str | None,
     prefix: str | None,
     other_path: str | None,
+    listed: tuple[str, ...],
     carrier: str,
     longest_wait: int,
     i_own_this_host: bool,
@@ -63,12 +79,13 @@ def probe(
     visit = Visit(
         target,
         Settings().url_prefix if prefix is None else prefix,
-        _log_in(login) if login else cookie,
+        _header("--login", _log_in(login)) if login else _header("--cookie", cookie),
         carrier,
         longest_wait,
         _wait,
+        _allowed(listed),
     )
-    verdicts = list(play(visit, other_path))
+    verdicts = list(play(visit, _other(other_path, target)))
     _print(verdicts, as_json)
     click.get_current_context().exit(_exit_status(verdicts))
 
@@ -76,7 +93,8 @@ def probe(
 def _exit_status(verdicts: list[Verdict]) -> int:
     if any(one.verdict == HOLE for one in verdicts):
         return OPEN_TO_ATTACK
-    return BLIND if verdicts[0].verdict != OPEN or verdicts[-1].verdict == UNPROVED else 0
+    blind = verdicts[0].verdict != OPEN or any(one.verdict == UNPROVED for one in verdicts)
+    return BLIND if blind else 0
 
 
 def _wait(seconds: int) -> None:
@@ -85,7 +103,7 @@ def _wait(seconds: int) -> None:
 
 
 def _target(url: str, owned: bool) -> Target:
-    parts = urlsplit(url)
+    parts = parts_of(url)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     own = Origin.of_request(scheme, parts.netloc)
     if own is None:
@@ -97,9 +115,34 @@ def _target(url: str, owned: bool) -> Target:
     return Target(own.scheme, own.host, own.port, parts.path or "/")
 
 
+def _other(path: str | None, target: Target) -> str | None:
+    """Return another path, without its query. Raises UsageError for the one that is probed."""
+    # Behind a query of its own the token would be none, and refused for that.
+    path = re.split("[?#]", path)[0] if path else None
+    if path and unquote(path) == unquote(target.path):
+        raise click.UsageError(f"--other-path {path} is the socket that is probed: name another")
+    return path
+
+
+def _allowed(entries: tuple[str, ...]) -> OriginPolicy:
+    try:
+        return OriginPolicy(entries)
+    except ValueError as fault:
+        raise click.UsageError(f"--allowed: {fault}") from None
+
+
+def _header(option: str, cookies: str) -> str:
+    """Return cookies that a header can carry. Raises UsageError for others, the value unsaid."""
+    if re.fullmatch(r"[\t -~\x80-\xff]*", cookies) is None:
+        raise click.UsageError(f"{option} gives no Cookie header: one line, as the browser has it")
+    return cookies
+
+
 def _log_in(command: str) -> str:
     # The operator's own command, typed at the same prompt as this one.
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 # nosec B602
+    done = subprocess.run(  # noqa: S602 # nosec B602
+        command, shell=True, capture_output=True, text=True, errors="replace", check=False
+    )
     if done.returncode or not done.stdout.strip():
         click.echo(f"the login command printed no cookie: {done.stderr.strip()}", err=True)
         click.get_current_context().exit(BLIND)
@@ -124,4 +167,7 @@ def _summary(verdicts: list[Verdict]) -> str:
     tried = [one for one in verdicts[1:] if one.verdict != UNPROVED]
     holes = sum(one.verdict == HOLE for one in tried)
     counted = f"{len(tried)} attack{'s' * (len(tried) != 1)}, {holes} hole{'s' * (holes != 1)}"
-    return counted if verdicts[-1] in tried else f"{counted}; the rest is not proved"
+    if verdicts[-1].verdict == UNPROVED:
+        return f"{counted}; the rest is not proved"
+    unproved = len(verdicts) - 1 - len(tried)
+    return f"{counted}; {unproved} not proved" if unproved else counted

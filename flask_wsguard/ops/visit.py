@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from ..core.origins import Origin, OriginPolicy
 from .knock import Handshake, NoAnswer, Preauth, Target, preauth
 
 TO_ANYBODY = {429, 503}
@@ -25,7 +26,8 @@ class Stopped(NoAnswer):
 class Visit:
     """A logged-in visitor of a site: where, with which cookies, and where preauth is.
 
-    ``carrier`` is where the site takes its token. A 429 or 503 of preauth is waited out, once,
+    ``carrier`` is where the site takes its token, ``allowed`` whose pages may connect beside its
+    own. A 429 or 503 of preauth is waited out, once,
     where it says so and by ``longest_wait`` seconds at most; ``wait`` does it.
     """
 
@@ -35,6 +37,16 @@ class Visit:
     carrier: str
     longest_wait: int
     wait: Callable[[int], object]
+    allowed: OriginPolicy
+
+    def at(self, path: str) -> Visit:
+        """Return the same visitor at another path."""
+        return replace(self, target=replace(self.target, path=path))
+
+    def allows(self, origin: str) -> bool:
+        """Tell whether pages of an origin are no strangers here."""
+        page = Origin.parse(origin)
+        return page is not None and self.allowed.listed(page) is not None
 
     def ask(self) -> Preauth:
         """Ask preauth as the site's own page does."""

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
-import ssl
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
 from flask import Flask
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
-from werkzeug.serving import make_server
 
 from tests.ops.commands import run, shell
+from tests.ops.probing import limited, open_to_all, probe, telling
 from tests.servers.conftest import Server, running
-from tests.sites import make_site
 from tests.wire import Browser
 
 pytestmark = pytest.mark.slow
@@ -77,17 +69,14 @@ def cookie(server: Server) -> str:
     return "; ".join(f"{name}={value}" for name, value in browser.jar.items())
 
 
-def probe(url: str, *words: str) -> tuple[int, list[tuple[str, str, int]]]:
-    """Return exit status, and attack, verdict and status of every row."""
-    code, said = run(Flask("nobody"), "probe", url, "--json", *words)
-    return code, [(one["attack"], one["verdict"], one["status"]) for one in json.loads(said)]
-
-
 def test_a_guarded_site_has_no_hole(server: Server, cookie: str) -> None:
-    """Its own page gets in, then every attack is refused, on its own ground."""
+    """Its own page gets in, then every attack is refused, on its own ground.
+
+    A query of the other path is left out: behind it the token would be missing, and refused for it.
+    """
     server.verdicts()
     url = f"http://localhost:{server.port}/echo"
-    code, rows = probe(url, "--cookie", cookie, "--other-path", "/any")
+    code, rows = probe(url, "--cookie", cookie, "--other-path", "/any?room=7")
     assert code == 0
     assert rows == [
         ("the site's own page", "open", 101),
@@ -149,6 +138,15 @@ def test_an_unguarded_site_is_one_hole(server: Server, cookie: str) -> None:
     ]
 
 
+def test_a_replay_on_a_path_that_preauth_does_not_know_is_a_hole_where_it_opens(
+    server: Server, cookie: str
+) -> None:
+    """A socket beside the guarded app takes the token for one of its own."""
+    words = ["--cookie", cookie, "--other-path", "/control/echo"]
+    code, rows = probe(f"http://localhost:{server.port}/echo", *words)
+    assert (code, rows[29]) == (1, ("replay on another path", "HOLE", 101))
+
+
 def test_a_public_socket_is_asked_for_its_origin_alone(server: Server) -> None:
     """No token is given and none is missed; any_origin is the hole that its mark says."""
     code, rows = probe(f"http://localhost:{server.port}/ticker")
@@ -191,6 +189,29 @@ def test_a_login_that_fails_is_said() -> None:
     assert "the login command printed no cookie" in said
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["--login", "printf 'session=a\\nsession=b\\n'"], "--login"),
+        (["--login", "printf 'session=\\377'"], "--login"),
+        (["--cookie", "session=\u2026"], "--cookie"),
+        (["--cookie", "session=a\r\nOrigin: http://localhost:1"], "--cookie"),
+    ],
+    ids=["two-lines", "no-text", "ellipsis", "a-header-more"],
+)
+def test_cookies_that_no_header_carries_are_a_usage_error(words: list[str], option: str) -> None:
+    """Before anything is sent, and not with the exit status of a hole."""
+    code, said = run(Flask("nobody"), "probe", "http://localhost:1/echo", *words)
+    assert (code, f"{option} gives no Cookie header: one line" in said) == (2, True)
+
+
+def test_a_preauth_that_cannot_be_asked_proves_nothing() -> None:
+    """A prefix of letters that no request line carries."""
+    with telling() as port:
+        code, rows = probe(f"http://127.0.0.1:{port}/x", "--prefix", "/caf\u00e9")
+    assert (code, rows) == (2, [("the site's own page", "not proved", 0)])
+
+
 @pytest.mark.parametrize("url", ["https://example.org/echo", "http://10.0.0.1/", "ws://[::2]/"])
 def test_only_this_machine_unless_it_is_yours(url: str) -> None:
     """Nothing is sent before somebody says so."""
@@ -201,7 +222,9 @@ def test_only_this_machine_unless_it_is_yours(url: str) -> None:
 
 def test_an_address_that_is_none_is_said() -> None:
     """A usage error; at a dead port nothing is proved."""
-    assert run(Flask("nobody"), "probe", "localhost:5000/echo")[0] == 2
+    for url in ["localhost:5000/echo", "http://[::1/echo"]:
+        code, said = run(Flask("nobody"), "probe", url)
+        assert (code, f"{url!r} is not http(s)://host[:port]/path" in said) == (2, True)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     code, said = run(Flask("nobody"), "probe", f"http://localhost:{port}/", "--i-own-this-host")
@@ -210,13 +233,24 @@ def test_an_address_that_is_none_is_said() -> None:
     assert said.splitlines()[-1] == "the site's own page did not get in, so nothing is proved"
 
 
-def test_behind_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("host", "netloc", "family"),
+    [("localhost", "localhost", socket.AF_INET), ("::1", "[::1]", socket.AF_INET6)],
+    ids=["name", "ipv6"],
+)
+def test_behind_tls(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    netloc: str,
+    family: socket.AddressFamily,
+) -> None:
     """With a certificate of the machine's own CA; a server that opens everything is one hole."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    with open_to_all(authority) as port:
-        code, rows = probe(f"wss://localhost:{port}/echo")
+    with open_to_all(authority, host, family) as port:
+        code, rows = probe(f"wss://{netloc}:{port}/echo")
     assert code == 1
     assert rows[0] == ("the site's own page", "open", 101)
     assert rows[1:] == [(attack, "HOLE", 101) for attack in ATTACKS]
@@ -336,78 +370,3 @@ def test_a_limit_that_lasts_stops_the_proof(limit: str, code: int, attack: str) 
     with limited(limit, WSGUARD_ALLOW_MISSING_ORIGIN=True) as (url, cookie):
         status, rows = probe(url, "--cookie", cookie, "--wait", "0")
     assert (status, rows[-1]) == (code, (attack, "not proved", 429))
-
-
-@contextmanager
-def telling(*answers: bytes) -> Iterator[int]:
-    """Give each answer to one client, in turn."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            for answer in answers:
-                peer, _ = listener.accept()
-                with peer:
-                    read_request(peer)
-                    peer.sendall(answer)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(10)
-
-
-@contextmanager
-def limited(limit: str, **config: Any) -> Iterator[tuple[str, str]]:
-    """Serve the tests' site with a limit on preauth; give a socket's URL and alice's session."""
-    app = make_site(**config)
-    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", headers_enabled=True)
-    limiter.limit(limit)(app.extensions["test_guard"].blueprint)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    jar = Browser(server.port).log_in("alice").jar
-    try:
-        yield (
-            f"http://localhost:{server.port}/echo",
-            "; ".join(f"{name}={value}" for name, value in jar.items()),
-        )
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@contextmanager
-def open_to_all(authority: trustme.CA) -> Iterator[int]:
-    """Serve TLS: no preauth, and a 101 for whoever comes."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    listener = socket.create_server(("127.0.0.1", 0))
-    no = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                peer, _ = listener.accept()
-                with context.wrap_socket(peer, server_side=True) as secure:
-                    asks = read_request(secure).startswith(b"POST")
-                    secure.sendall(no if asks else b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    with listener:
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
-
-
-def read_request(wire: socket.socket) -> bytes:
-    """Return a request with its body: who closes with a part unread resets the connection."""
-    said = b""
-    while b"\r\n\r\n" not in said:
-        said += wire.recv(65536)
-    head, _, body = said.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)content-length: (\d+)", head)
-    while length and len(body) < int(length[1]):
-        body += wire.recv(65536)
-    return head
