@@ -27,8 +27,8 @@ class Visit:
     """A logged-in visitor of a site: where, with which cookies, and where preauth is.
 
     ``carrier`` is where the site takes its token, ``allowed`` whose pages may connect beside its
-    own. A 429 or 503 of preauth is waited out, once,
-    where it says so and by ``longest_wait`` seconds at most; ``wait`` does it.
+    own. A 429 or 503 of preauth is waited out, once, where it says so and by ``longest_wait``
+    seconds at most; ``wait`` does it.
     """
 
     target: Target
