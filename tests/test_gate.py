@@ -100,6 +100,19 @@ def test_preauth_says_first_that_there_is_no_room() -> None:
         assert int(answer.headers["Retry-After"]) > 0
 
 
+def test_preauth_knows_whose_sockets_are_too_many() -> None:
+    """Another user's are none of these, and public ones have no cap of a user's."""
+    app = make_site(WSGUARD_MAX_CONNECTIONS_PER_USER=1)
+    alice, bob = Visitor(app), Visitor(app)
+    alice.log_in("alice")
+    bob.log_in("bob")
+    ticket = alice.connect("/any", alice.token("/any")).ticket
+    assert app.extensions["wsguard"].sockets.take(Connection(ticket, "/any"))
+    assert alice.preauth("/any").json["reason"] == "too_many_connections"
+    assert alice.preauth("/ticker").status_code == 200
+    assert bob.preauth("/any").status_code == 200
+
+
 def test_preauth_says_first_that_the_store_is_away() -> None:
     """503 while single use cannot be promised."""
     app = make_site(WSGUARD_SINGLE_USE=True)

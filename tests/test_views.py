@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from base64 import b64encode
 from datetime import datetime, timezone
@@ -443,12 +444,31 @@ def test_bad_content_length_is_bad_request(alice: Visitor, length: str) -> None:
     assert (answer.status_code, answer.json["reason"]) == (400, "bad_request")
 
 
+class Endless(io.RawIOBase):
+    """A body that goes on for ever."""
+
+    was_read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        assert self.was_read < 10_000_000
+        buffer[:] = b" " * len(buffer)
+        self.was_read += len(buffer)
+        return len(buffer)
+
+
 def test_body_without_length_is_bounded_too(alice: Visitor) -> None:
     """A chunked body has no length in front; the reading stops behind the limit."""
     overrides = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
     for body, status in (('{"path": "/any"}', 200), ('{"path": "/any"}'.ljust(9000), 400)):
         answer = alice.preauth(data=body, environ_overrides={**overrides, "CONTENT_LENGTH": ""})
         assert answer.status_code == status
+    endless = Endless()
+    overrides |= {"wsgi.input": endless, "CONTENT_LENGTH": ""}
+    assert alice.preauth(data=b"", environ_overrides=overrides).status_code == 400
+    assert endless.was_read < 100_000
 
 
 def test_site_limit_below_ours_is_bad_request() -> None:
@@ -885,11 +905,14 @@ def test_refused_preflight_is_heard_of(alice: Visitor) -> None:
     heard: list[Any] = []
 
     def hear(app: Flask, **facts: Any) -> None:
-        heard.append((facts["reason"], facts["origin"]))
+        heard.append((facts["reason"], facts["origin"], facts["path"]))
 
     with preauth_refused.connected_to(hear):
         answer = alice.client.options(
             "/wsguard/preauth", base_url=alice.base, headers={"Origin": "https://evil.example"}
         )
+        alice.preauth(origin="https://evil.example")
+        alice.preauth(data="[]")
     assert answer.status_code == 403
-    assert heard == [("origin_not_allowed", "https://evil.example")]
+    foreign = ("origin_not_allowed", "https://evil.example", "")
+    assert heard == [foreign, foreign, ("bad_request", alice.base, "")]
