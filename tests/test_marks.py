@@ -245,7 +245,7 @@ def test_missing_scope_closes_with_4403(alice: Visitor, caplog: pytest.LogCaptur
     opened = alice.open("/require", alice.token("/require"), "chat:admin")
     assert (opened.messages, opened.code, opened.reason) == ([], 4403, "scope_missing")
     assert [record.getMessage() for record in caplog.records if "closing" in record.msg] == [
-        "closing a socket on /require: the ticket lacks the scope 'chat:admin'"
+        "closing a socket on '/require': the ticket lacks the scope 'chat:admin'"
     ]
 
 
