@@ -15,14 +15,15 @@ from werkzeug.routing import RequestRedirect
 
 from . import facts
 from .core import preauth
-from .core.case import Mark, Public, cookie_pairs
+from .core.case import Mark, Public
 from .core.origins import Origin
 from .core.pending import Held, surplus
 from .core.preauth import PreauthRequest, SocketPath
 from .core.refusals import Refusal, Refused, scopes_missing
 from .core.source import Source
-from .core.tickets import Ticket, Token, bind, new_id, read_ticket, subject
+from .core.tickets import Ticket, Token, bind, new_id, subject
 from .errors import ConfigError
+from .held import held_tickets
 from .identity import Found, session_of_request
 from .marks import mark_of, naming_view
 from .sessions import current_context
@@ -97,26 +98,6 @@ def _room_for_public(state: State, path: SocketPath) -> Granted | Refused:
     if not state.sockets.registry.has_room(None):
         return Refused(Refusal.TOO_MANY_CONNECTIONS)
     return Granted(facts.readable(path.bound), None)
-
-
-def held_tickets(state: State, source: Source) -> list[tuple[str, str, Ticket]]:
-    """Return name, text and content of every live ticket of this site that the browser holds."""
-    if source.own is None:
-        return []
-    prefix, expected = state.expected.cookie_prefix(source.own), state.expected
-    header: str = request.environ.get("HTTP_COOKIE", "")
-    held = []
-    for name, text in cookie_pairs(header) if prefix in header else ():
-        if name.startswith(prefix) and expected.keys.verifies_ticket(text):
-            ticket = read_ticket(text)
-            # Under its own name only: another one is planted, and may be none that can be expired.
-            if ticket and name == prefix + ticket.id and _is_live(state, ticket):
-                held.append((name, text, ticket))
-    return held
-
-
-def _is_live(state: State, ticket: Ticket) -> bool:
-    return state.now() < ticket.expires_at + state.expected.clock_skew
 
 
 def _read_body() -> bytes:

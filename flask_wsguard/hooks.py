@@ -7,10 +7,11 @@ from typing import Any
 
 from flask import Flask, Response, after_this_request, current_app, request, session
 
-from . import facts, gate, grants, reports, servers, signals
+from . import facts, gate, reports, servers, signals
 from .core.case import Mark
 from .core.refusals import Refused
 from .ended import digest_of
+from .held import held_tickets
 from .identity import NONCE_KEY, id_of, new_nonce, session_that_came
 from .live.connection import Connection
 from .live.registry import Selector
@@ -173,7 +174,7 @@ def _expire_tickets(state: State, nonce: str | None) -> None:
     keys = state.expected.keys
     names = [
         name
-        for name, _, ticket in grants.held_tickets(state, source)
+        for name, _, ticket in held_tickets(state, source)
         if keys.same_session(ticket.session, ticket.user_id, nonce)
     ]
 

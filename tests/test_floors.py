@@ -35,6 +35,7 @@ FLOORS: list[set[str]] = [
     {"live.sockets"},
     {"live.bus"},
     {"state"},
+    {"held"},
     {"gate", "grants", "disconnect", "neighbours"},
     {"views", "early"},
     {"hooks"},

@@ -4,7 +4,8 @@ function connect() {
     ws.onclose = later;  // a new URL each time
     return ws;
   }, function (error) {
-    if (error.code === 1006) { later(); } else { location.reload(); } // else: log in again
+    if (error.code !== 1006) { throw error; }  // for good: let the user log in
+    later();
   });
 }
 

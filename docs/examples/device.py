@@ -20,7 +20,7 @@ def listen(site, user, heard):
                 pass  # the network or the site is away; what requests raises is an OSError too
             except ConnectionRefused as refused:
                 return refused.reason  # log in again, or give up
-            time.sleep(random.uniform(1, 5))  # noqa: S311 - so that not all come back at once
+            time.sleep(random.uniform(1, 5))  # so that not all come back at once
 
 
 def receive(socket, heard):

@@ -8,7 +8,8 @@ function connect() {
     socket.io.opts.query = { wsguard_token: new URL(url).searchParams.get('wsguard_token') };
     socket.connect();
   }, function (error) {
-    if (error.code === 1006) { later(); } else { location.reload(); } // else: log in again
+    if (error.code !== 1006) { throw error; } // for good: let the user log in
+    later();
   });
 }
 

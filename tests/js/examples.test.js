@@ -28,15 +28,14 @@ test('another_client.js asks for a new URL before each connect', async () => {
   ]);
 });
 
-test('another_client.js comes back after a preauth that failed for now, and logs in after one for good', async () => {
-  for (const [status, loads, waits] of [[503, 0, 1], [401, 1, 0]]) {
-    const b = browser(), timers = [], location = { loads: 0, reload() { this.loads += 1; } };
-    const connect = new Function('WSGuard', 'location', 'setTimeout', read('another_client.js') + '; return connect;')(
-      b.WSGuard, location, (call, ms) => timers.push(ms));
-    const asked = connect();
+test('another_client.js comes back after a preauth that failed for now, and says when one failed for good', async () => {
+  for (const [status, reason, waits] of [[503, undefined, 1], [401, 'login_required', 0]]) {
+    const b = browser(), timers = [];
+    const connect = new Function('WSGuard', 'setTimeout', read('another_client.js') + '; return connect;')(
+      b.WSGuard, (call, ms) => timers.push(ms));
+    const asked = connect().catch((error) => error.reason);
     b.xhr.answer(status, '');
-    await asked;
-    assert.deepEqual([location.loads, timers.length], [loads, waits]);
+    assert.deepEqual([await asked, timers.length], [reason, waits]);
   }
 });
 
