@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Any
 
 from flask import Flask, jsonify, render_template, request
@@ -48,7 +47,7 @@ def make_evil(witness: Witness) -> Flask:
     @evil.post("/raw/session")
     def keep() -> Any:
         """Attack without a browser: with all that hers held before she logged out."""
-        victim = replace(request.environ[OWN], port=_port())
+        victim = request.environ[OWN]._replace(port=_port())
         return attack("session", keep_past_logout(victim, "alice"))
 
     def attack(attempt: str, leaked: Leak | None) -> Any:

@@ -136,8 +136,9 @@ def hide_tokens(environ: Environ) -> None:
 def _tokens_in(query: str, param: str) -> tuple[str, ...]:
     # A query with nothing to decode is cut at its separators, at a third of the price.
     if "%" not in query and "+" not in query:
-        cut = [pair.partition("=") for pair in query.split("&")]
-        return tuple([value for key, _, value in cut if key == param])
+        named = f"{param}="
+        parts = query.split("&")
+        return tuple([it[len(named) :] for it in parts if it.startswith(named) or it == param])
     # Decoded, because `wsguard%5Ftoken` is a duplicate too.
     pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1")
     return tuple(value for key, value in pairs if key == param)

@@ -115,8 +115,8 @@ def _no_socket(app: Flask, state: State, environ: facts.Environ) -> Response | N
 
 def give_back_slot(error: BaseException | None) -> None:
     """Forget a socket when its request ends, while signal receivers can still ask for it."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    gate.give_back_slot(app, request.environ)
+    context = current_context()
+    gate.give_back_slot(context.app, context.request.environ)
 
 
 def _give_back(state: State, environ: facts.Environ) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import wraps
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 from flask import has_request_context, request
 from wsproto.utilities import LocalProtocolError
@@ -14,7 +14,8 @@ from wsproto.utilities import LocalProtocolError
 from .core.case import Mark, Protected, Public
 from .core.refusals import Refusal, Refused
 from .errors import ScopeMissing
-from .verdicts import Observed, Verdict, connection_of, verdict_of
+from .sessions import current_context
+from .verdicts import Attachable, Observed, Verdict, connection_of, verdict_of
 
 ViewT = TypeVar("ViewT", bound=Callable[..., Any])
 
@@ -27,7 +28,8 @@ POLICY_CLOSE = 4403
 
 def mark_of(view: Callable[..., Any] | None) -> Mark | None:
     """Return a view's mark, None where it has none or a decorator without ``wraps`` lost it."""
-    return cast("Mark | None", getattr(view, _MARK, None))
+    mark: Mark | None = getattr(view, _MARK, None)
+    return mark
 
 
 def naming_view(refused: Refused, view: Callable[..., Any] | None) -> Refused:
@@ -110,7 +112,10 @@ def _open(view: Any, mark: Public) -> Any:
 
     @wraps(view)
     def attached(*args: Any, **kwargs: Any) -> Any:
-        return _run_attached(view, args, kwargs) if has_request_context() else view(*args, **kwargs)
+        environ = _environ()
+        if environ is None:
+            return view(*args, **kwargs)
+        return _run_attached(connection_of(environ), view, args, kwargs)
 
     return attached
 
@@ -121,15 +126,21 @@ def _protect(view: Any, mark: Protected) -> Any:
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        if not has_request_context() or not _may_run(verdict_of(request.environ)):
+        environ = _environ()
+        if environ is None or not _may_run(verdict_of(environ)):
             return _stop(
                 args,
                 "no guard judged this handshake for it: call WSGuard(app) or guard.init_app(app), "
                 "and let no decorator hide its mark",
             )
-        return _run_attached(view, args, kwargs)
+        return _run_attached(connection_of(environ), view, args, kwargs)
 
     return guarded
+
+
+def _environ() -> dict[str, Any] | None:
+    """Return the environ of the current request, None without one."""
+    return current_context().request.environ if has_request_context() else None
 
 
 def _may_run(verdict: Verdict | None) -> bool:
@@ -137,9 +148,10 @@ def _may_run(verdict: Verdict | None) -> bool:
     return isinstance(verdict, Observed) or (verdict is not None and verdict.ticket is not None)
 
 
-def _run_attached(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _run_attached(
+    connection: Attachable | None, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     """Run a handler while its socket can be closed from elsewhere."""
-    connection = connection_of(request.environ)
     if connection and args and not connection.attach(args[0]):
         return None
     try:

@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, request
 
 from . import facts
 from .core.origins import Origin
+from .sessions import current_context
 from .state import State, state_of
 
 _log = logging.getLogger("flask_wsguard")
@@ -38,7 +39,7 @@ def own_preauth_headers(answer: Response) -> Response:
     Runs behind every other ``after_request``, so that Flask-CORS doubles no header (a browser
     refuses two) and lets in no origin that is not listed.
     """
-    if request.endpoint != PREAUTH:
+    if current_context().request.endpoint != PREAUTH:
         return answer
     for name in [name for name, _ in answer.headers if _OURS.match(name)]:
         del answer.headers[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from flask import Flask
 
@@ -114,4 +114,5 @@ def _expected(settings: Settings) -> Expected:
 
 def state_of(app: Flask) -> State:
     """Return what the extension knows of this app. Raises KeyError where it is not installed."""
-    return cast(State, app.extensions[EXTENSION])
+    state: State = app.extensions[EXTENSION]
+    return state

@@ -119,7 +119,8 @@ current_ticket = cast(CurrentTicket, LocalProxy(_current))
 
 def verdict_of(environ: dict[str, Any]) -> Verdict | None:
     """Return the verdict that stands on a request, None before or without one."""
-    return cast("Verdict | None", environ.get(_VERDICT))
+    verdict: Verdict | None = environ.get(_VERDICT)
+    return verdict
 
 
 def set_verdict(environ: dict[str, Any], verdict: Verdict) -> None:
@@ -146,7 +147,8 @@ class Attachable(Protocol):
 
 def connection_of(environ: dict[str, Any]) -> Attachable | None:
     """Return the connection that stands for this request's socket, None without one."""
-    return cast("Attachable | None", environ.get(_CONNECTION))
+    connection: Attachable | None = environ.get(_CONNECTION)
+    return connection
 
 
 def set_connection(environ: dict[str, Any], connection: Attachable) -> None:
@@ -156,4 +158,5 @@ def set_connection(environ: dict[str, Any], connection: Attachable) -> None:
 
 def drop_connection(environ: dict[str, Any]) -> Attachable | None:
     """Take the connection off a request and return it, None without one."""
-    return cast("Attachable | None", environ.pop(_CONNECTION, None))
+    connection: Attachable | None = environ.pop(_CONNECTION, None)
+    return connection

@@ -93,15 +93,17 @@ class Expected:
 class Case:
     """One handshake under judgement. Each stage of the checks reads what it asks about, once.
 
-    ``any_origin`` says that every page may open the route. ``token`` and ``ticket`` are parsed,
+    ``any_origin`` says that every page may open the route. A credential that was issued later than
+    ``latest_issue`` comes from the future, beyond the skew of two clocks, and one that ended at
+    ``earliest_end`` or before is over; both are Unix seconds. ``token`` and ``ticket`` are parsed,
     None when there is none, several, or not of that form; ``ticket_texts`` is every value that
     came under the cookie name of the ticket that the token names; ``session`` says whose it is,
     None where it is not asked.
     """
 
     __slots__ = (
-        "any_origin", "expected", "handshake", "now", "public", "session", "ticket",
-        "ticket_texts", "token",
+        "any_origin", "earliest_end", "expected", "handshake", "latest_issue", "now", "public",
+        "session", "ticket", "ticket_texts", "token",
     )  # fmt: skip
 
     def __init__(self, handshake: Handshake, expected: Expected, now: float) -> None:
@@ -110,6 +112,8 @@ class Case:
         self.handshake = handshake
         self.expected = expected
         self.now = now
+        self.latest_issue = now + expected.clock_skew
+        self.earliest_end = now - expected.clock_skew
         self.public = isinstance(mark, Public)
         self.any_origin = isinstance(mark, Public) and mark.any_origin
         self.token: Token | None = None

@@ -6,9 +6,9 @@ Format: RFC 6454 section 6.2 and the WHATWG URL standard's host serialisation.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import NamedTuple
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -25,8 +25,7 @@ _LONGEST_HOST = 254
 _LONGEST_ORIGIN = len("https://") + _LONGEST_HOST + len(":65535")
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Scheme, host (lower case, IPv6 compressed in brackets) and port, always explicit."""
 
     scheme: str

@@ -14,12 +14,12 @@ import json
 import re
 import secrets
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from itsdangerous import BadSignature, Signer
-from itsdangerous.signer import SigningAlgorithm
+from itsdangerous.encoding import want_bytes
 
 LONGEST_TICKET = 1024
 """Bytes of a ticket's text. Browsers drop a cookie over 4,096 without a word; 1,024 leaves room
@@ -83,22 +83,55 @@ def bind(host: str, path: str) -> str:
     A digest, because a path may be long and is the visitor's: it must not be able to outgrow
     the cookie.
     """
-    return _letters(hashlib.sha256(f"{host}\n{path}".encode("utf-8", "surrogateescape")).digest())
+    return _short(hashlib.sha256(f"{host}\n{path}".encode("utf-8", "surrogateescape")).digest())
 
 
 def subject(host: str, user_id: str) -> str:
     """Return an opaque word that is stable per user and host, so that a page sees a change."""
-    return _letters(hashlib.sha256(f"wsguard\n{host}\n{user_id}".encode()).digest())
+    return _short(hashlib.sha256(f"wsguard\n{host}\n{user_id}".encode()).digest())
 
 
-class _Sha256(SigningAlgorithm):
-    """One-shot HMAC-SHA256: ``hmac.digest`` costs a third of the ``hmac.new`` object."""
+class _Signer(Signer):
+    """itsdangerous' Signer whose keys are derived, and taken in by their HMAC, once.
 
-    def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return hmac.digest(key, value, "sha256")
+    Preparing a key for each text costs more than the hash. And it decodes the signature that it
+    verifies, which gives one signature many spellings; here they are compared as written.
+    """
+
+    def __init__(self, secret_keys: Sequence[str | bytes], salt: str) -> None:
+        """Derive from the site's secrets, newest first."""
+        # itsdangerous takes the oldest key first and signs with the last.
+        oldest_first = [want_bytes(key) for key in reversed(secret_keys)]
+        super().__init__(oldest_first, salt, key_derivation="hmac", digest_method=hashlib.sha256)
+        self.macs = [hmac.new(self.derive_key(key), digestmod="sha256") for key in secret_keys]
+
+    def get_signature(self, value: str | bytes) -> bytes:
+        """Return the 43 letters with which the newest key signs."""
+        return _letters(_mac(self.macs[0], want_bytes(value)))
+
+    def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
+        """Tell whether these are the letters with which one of the keys signs."""
+        return self._are_letters_of(want_bytes(value), want_bytes(sig))
+
+    def has_signed(self, text: str) -> bool:
+        """Tell whether a text is as ``sign`` writes it; ``unsign`` says no with an exception."""
+        if not text.isascii():
+            return False
+        value, _, letters = text.encode().rpartition(b".")
+        return self._are_letters_of(value, letters)
+
+    def _are_letters_of(self, value: bytes, letters: bytes) -> bool:
+        for mac in self.macs:
+            if hmac.compare_digest(_letters(_mac(mac, value)), letters):
+                return True
+        return False
 
 
-_SHA256 = _Sha256()
+def _mac(keyed: hmac.HMAC, value: bytes) -> bytes:
+    """Return the HMAC of a value under a key that was taken in: three fifths of the price."""
+    mac = keyed.copy()
+    mac.update(value)
+    return mac.digest()
 
 
 class Keys:
@@ -106,25 +139,21 @@ class Keys:
 
     __slots__ = (
         "_notices",
-        "_session_keys",
-        "_ticket_keys",
+        "_sessions",
         "_tickets",
-        "_token_keys",
         "_tokens",
-        "_user_keys",
+        "_users",
     )
 
     def __init__(self, secret_keys: Sequence[str | bytes]) -> None:
         """Derive from the site's secrets, newest first. Raises ValueError when there is none."""
         if not secret_keys or not all(secret_keys):
             raise ValueError("a secret key is empty")
-        self._ticket_keys = _derive(secret_keys, "flask-wsguard.ticket")
-        self._token_keys = _derive(secret_keys, "flask-wsguard.token")
-        self._tickets = _signer(self._ticket_keys)
-        self._tokens = _signer(self._token_keys)
-        self._notices = _signer(_derive(secret_keys, "flask-wsguard.notice"))
-        self._session_keys = _derive(secret_keys, "flask-wsguard.session")
-        self._user_keys = _derive(secret_keys, "flask-wsguard.user")
+        self._tickets = _Signer(secret_keys, "flask-wsguard.ticket")
+        self._tokens = _Signer(secret_keys, "flask-wsguard.token")
+        self._notices = _Signer(secret_keys, "flask-wsguard.notice")
+        self._sessions = _Signer(secret_keys, "flask-wsguard.session").macs
+        self._users = _Signer(secret_keys, "flask-wsguard.user").macs
 
     def mint_token(self, token: Token) -> str:
         """Return the signed text of a token: URL-safe ASCII, about 115 letters."""
@@ -149,27 +178,27 @@ class Keys:
 
     def verifies_token(self, text: str) -> bool:
         """Tell whether this site signed the text as a token."""
-        return _verifies(self._token_keys, text)
+        return self._tokens.has_signed(text)
 
     def verifies_ticket(self, text: str) -> bool:
         """Tell whether this site signed the text as a ticket."""
-        return len(text) <= LONGEST_TICKET and _verifies(self._ticket_keys, text)
+        return len(text) <= LONGEST_TICKET and self._tickets.has_signed(text)
 
     def fingerprint(self, user_id: str, session: str | None) -> str:
         """Return what a ticket says of the session: an HMAC of user and session nonce.
 
         Without a nonce it is per user, and never equal to one with a nonce.
         """
-        return _fingerprint(self._session_keys[0], user_id, session)
+        return _fingerprint(self._sessions[0], user_id, session)
 
     def fingerprints(self, user_id: str, session: str | None) -> list[str]:
         """Return the fingerprint under each accepted key, the newest first."""
-        return [_fingerprint(key, user_id, session) for key in self._session_keys]
+        return [_fingerprint(key, user_id, session) for key in self._sessions]
 
     def same_session(self, fingerprint: str, user_id: str, session: str | None) -> bool:
         """Tell whether a ticket's fingerprint is of this user and session, under any key."""
         given = fingerprint.encode()
-        for key in self._session_keys:
+        for key in self._sessions:
             if hmac.compare_digest(given, _fingerprint(key, user_id, session).encode()):
                 return True
         return False
@@ -187,11 +216,11 @@ class Keys:
 
     def pseudonym(self, user_id: str) -> str:
         """Return a user's name in notices: an HMAC, so that a store learns no user ids."""
-        return _fingerprint(self._user_keys[0], user_id, None)
+        return _fingerprint(self._users[0], user_id, None)
 
     def is_pseudonym(self, pseudonym: str, user_id: str) -> bool:
         """Tell whether a name in a notice is this user's, under any key."""
-        return any(_fingerprint(key, user_id, None) == pseudonym for key in self._user_keys)
+        return any(_fingerprint(key, user_id, None) == pseudonym for key in self._users)
 
 
 def read_token(text: str) -> Token | None:
@@ -235,7 +264,11 @@ _STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 def _encode(data: bytes) -> str:
-    return b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=").decode("ascii")
+    return _letters(data).decode("ascii")
+
+
+def _letters(data: bytes) -> bytes:
+    return b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=")
 
 
 def _decode(text: str) -> bytes:
@@ -243,43 +276,13 @@ def _decode(text: str) -> bytes:
     return a2b_base64(padded.encode("ascii").translate(_STANDARD))
 
 
-def _signer(derived: list[bytes]) -> Signer:
-    # itsdangerous takes the oldest key first and signs with the last.
-    return Signer(derived[::-1], sep=".", key_derivation="none", algorithm=_SHA256)
-
-
-def _derive(secret_keys: Iterable[str | bytes], salt: str) -> list[bytes]:
-    """Derive one key for each secret, once: deriving at each call is most of Signer's cost."""
-    return [
-        Signer(key, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256).derive_key()
-        for key in secret_keys
-    ]
-
-
-def _verifies(derived: list[bytes], text: str) -> bool:
-    """Tell whether one of these keys signed the text.
-
-    ``Signer.unsign`` would do: it prepares the key and looks at the text's type anew each time,
-    which doubles the price of the HMAC.
-    """
-    signed, _, letters = text.rpartition(".")
-    try:
-        value, signature = signed.encode("ascii"), _decode(letters)
-    except ValueError:
-        return False
-    for key in derived:
-        if hmac.compare_digest(signature, hmac.digest(key, value, "sha256")):
-            return True
-    return False
-
-
-def _fingerprint(key: bytes, user_id: str, session: str | None) -> str:
+def _fingerprint(keyed: hmac.HMAC, user_id: str, session: str | None) -> str:
     # The length keeps ("ab", "c") and ("a", "bc") apart.
     kind = "user" if session is None else "session"
     message = f"{kind}\n{len(user_id)}\n{user_id}\n{session or ''}"
-    return _letters(hmac.digest(key, message.encode("utf-8", "surrogatepass"), "sha256"))
+    return _short(_mac(keyed, message.encode("utf-8", "surrogatepass")))
 
 
-def _letters(digest: bytes) -> str:
+def _short(digest: bytes) -> str:
     """Return the first 128 bits of a digest as 22 URL-safe letters."""
     return _encode(digest[:16])

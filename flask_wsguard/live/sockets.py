@@ -69,8 +69,9 @@ class Sockets(Ticker):
     def give_back(self, connection: Connection) -> None:
         """Forget a connection whose handler has ended."""
         self.registry.give_back(connection)
-        with self._lock:
-            self._closing.discard(connection)
+        if connection.is_closing:
+            with self._lock:
+                self._closing.discard(connection)
 
     def close(self, connections: Iterable[Connection], code: int, reason: str) -> int:
         """Close sockets, each once; return how many this call closed."""
