@@ -66,7 +66,7 @@ class EarlyGate(SlotKeeper):
         if _looks_hopeless(self._app, environ) and _comes_first(self._app, self._hook):
             if refused := _refuse(self._app, environ):
                 return reports.wire_of(refused, debug=self._app.debug).send(environ, start_response)
-        return super().__call__(environ, start_response)
+        return SlotKeeper.__call__(self, environ, start_response)
 
 
 def fits(app: Flask) -> bool:
@@ -87,9 +87,11 @@ def _looks_hopeless(app: Flask, environ: Environ) -> bool:
         return True
     if settings.cookie_name not in environ.get("HTTP_COOKIE", ""):
         return True
-    page = Origin.parse(environ.get("HTTP_ORIGIN", ""))
-    own = facts.own_origin(environ)
-    return page is None or state.expected.rules.origins.rule_for(page, own) is None
+    came, origins = environ.get("HTTP_ORIGIN", ""), state.expected.rules.origins
+    if origins.allows_self and came == f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST')}":
+        return False
+    page, own = Origin.parse(came), facts.own_origin(environ)
+    return page is None or origins.rule_for(page, own) is None
 
 
 def _comes_first(app: Flask, hook: BeforeRequestCallable) -> bool:
@@ -136,7 +138,7 @@ def _report(app: Flask, state: State, context: RequestContext, refused: Refused)
             request_started.send(app, _async_wrapper=app.ensure_sync)
         except Exception:
             return False
-        detach_session()
+        detach_session(context)
         gate.refuse(app, state, environ, refused, path)
     finally:
         context.pop()

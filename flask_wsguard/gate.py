@@ -19,7 +19,7 @@ from .facts import Environ
 from .identity import make_anonymous, session_of_request
 from .live.connection import Connection
 from .live.sockets import raw_socket
-from .sessions import detach_session
+from .sessions import current_context, detach_session
 from .settings import Settings
 from .state import State, state_of
 from .stores import StoreUnavailable
@@ -164,7 +164,7 @@ def admit(
 ) -> None:
     """Put the verdict on the request and report it."""
     if isinstance(mark, Public) and mark.any_origin:
-        detach_session(empty=True)
+        detach_session(current_context(), empty=True)
         make_anonymous()
     set_verdict(environ, Admitted(ticket, path))
     origin = environ.get("HTTP_ORIGIN")

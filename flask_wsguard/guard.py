@@ -22,7 +22,7 @@ from .live.sockets import SIGN_IN_AGAIN
 from .marks import scopes_demanded
 from .neighbours import own_preauth_headers
 from .redaction import ACCESS_AND_ERROR_LOGS, filter_logs
-from .sessions import detach_session
+from .sessions import current_context, detach_session
 from .settings import Settings
 from .state import EXTENSION, Site, State, state_of
 from .verdicts import CurrentTicket, current_ticket
@@ -163,7 +163,7 @@ class WSGuard:
             gate.admit(app, environ, outcome.ticket, mark, facts.readable(bound))
         elif not gate.refuse(app, state, environ, outcome, facts.readable(bound)):
             # The 403 is an ordinary answer, and would send the login's cookies again.
-            detach_session(empty=True)
+            detach_session(current_context(), empty=True)
             raise HandshakeRefused(outcome.reason, outcome.detail)
         return current_ticket
 

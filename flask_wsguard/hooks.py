@@ -44,7 +44,7 @@ def guard_route() -> Response | None:
             # Whichever was initialised first, Flask-WTF's hook runs behind this one.
             exempt_from_csrf(*current_state())
             # Here already, for a rate limiter may answer in preauth's place.
-            detach_session()
+            detach_session(context)
             after_this_request(_forget_session)
         return None
     app, state, answered = context.app, state_of(context.app), True
@@ -55,13 +55,13 @@ def guard_route() -> Response | None:
     finally:
         # Empty behind an answer, or Flask-Login would refresh the remember cookie of whomever the
         # session names; and only now, so that what a loader wrote is in no session that is saved.
-        detach_session(empty=answered)
+        detach_session(context, empty=answered)
     return answer
 
 
 def _forget_session(answer: Response) -> Response:
     """Keep Flask-Login from refreshing the remember cookie of whomever the session names."""
-    detach_session(empty=True)
+    detach_session(current_context(), empty=True)
     return answer
 
 

@@ -7,6 +7,7 @@ when a socket ends would undo a logout of hours ago.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from flask.ctx import RequestContext
@@ -16,10 +17,8 @@ from flask.sessions import NullSession, SessionMixin
 _WRITERS = ("__setitem__", "__delitem__", "clear", "pop", "popitem", "update", "setdefault")
 
 
-def current_context() -> RequestContext:
-    """Return what ``request``, ``session`` and ``current_app`` look up anew each time."""
-    context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]
-    return context
+current_context: Callable[[], RequestContext] = request_ctx._get_current_object  # type: ignore[attr-defined]
+"""Returns what ``request``, ``session`` and ``current_app`` look up anew each time."""
 
 
 def session_of(context: RequestContext) -> SessionMixin:
@@ -31,13 +30,12 @@ def session_of(context: RequestContext) -> SessionMixin:
     return session
 
 
-def detach_session(*, empty: bool = False) -> None:
-    """Put a throw-away copy of the session, or an empty one, in the current request.
+def detach_session(context: RequestContext, *, empty: bool = False) -> None:
+    """Put a throw-away copy of the session, or an empty one, in a request.
 
     What is written to it is seen by this request alone. A null session would not do: Flask-Login
     writes to it, and it raises.
     """
-    context = current_context()
     copy = _throwaway_class(context.app.session_interface.null_session_class)()
     original = session_of(context)
     vars(copy).update(vars(original))

@@ -23,7 +23,7 @@ from .core.source import Source, refuse_foreign_origin, refuse_missing_origin
 from .core.tickets import subject
 from .grants import Denied, Minted
 from .identity import login_url
-from .sessions import detach_session
+from .sessions import current_context, detach_session
 from .state import State, state_of
 
 CLIENT = Path(__file__).parent / "static" / "wsguard.js"
@@ -49,7 +49,7 @@ def _add_preauth_rule(setup: BlueprintSetupState) -> None:
 def _detach() -> None:
     """Keep the session out of the static files; preauth's is kept out by the guard's first hook."""
     if request.endpoint == "wsguard.static":
-        detach_session(empty=True)
+        detach_session(current_context(), empty=True)
 
 
 def preauth() -> Response:

@@ -66,16 +66,17 @@ class Registry:
 
     def take(self, connection: Connection) -> bool:
         """Take a slot for a connection; False when there is none."""
+        user_id = _user_of(connection)
         with self._lock:
-            if not self.has_room(_user_of(connection)):
+            if not self.has_room(user_id):
                 return False
-            self._add(connection)
+            self._add(user_id, connection)
         return True
 
     def add(self, connection: Connection) -> None:
         """Hold a connection whatever the caps say."""
         with self._lock:
-            self._add(connection)
+            self._add(_user_of(connection), connection)
 
     def give_back(self, connection: Connection) -> None:
         """Give the slot back; harmless when it was never taken."""
@@ -106,8 +107,7 @@ class Registry:
         held = self._held.get(user_id, ())
         return (held,) if isinstance(held, Connection) else held
 
-    def _add(self, connection: Connection) -> None:
-        user_id = _user_of(connection)
+    def _add(self, user_id: str | None, connection: Connection) -> None:
         held = self._held.setdefault(user_id, connection)
         if isinstance(held, set):
             held.add(connection)
