@@ -276,6 +276,8 @@ def _decode(text: str) -> bytes:
     return a2b_base64(padded.encode("ascii").translate(_STANDARD))
 
 
+# Preauth asks for it a moment before the handshake does, and for each ticket that a browser holds.
+@lru_cache(maxsize=1024)
 def _fingerprint(keyed: hmac.HMAC, user_id: str, session: str | None) -> str:
     # The length keeps ("ab", "c") and ("a", "bc") apart.
     kind = "user" if session is None else "session"

@@ -45,43 +45,71 @@ class Fault:
     status: int = 400
 
 
+_NOT_ASCII = Fault("a header that must be ASCII is not")
+_FORBIDDEN = Fault("a header has a name or a byte that HTTP forbids")
+_OF_A_BODY = ("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
+
+
 def fault_of(request: Upgrade) -> Fault | None:
     """Return the first fault of an upgrade request, None when it is well formed."""
-    if request.method != "GET" or request.protocol != "HTTP/1.1":
-        return Fault("an upgrade is a GET of HTTP/1.1")
     headers = request.headers
     header = headers.get
-    if (
-        request.length not in {"", "0"}
-        or "HTTP_CONTENT_LENGTH" in headers
-        or "HTTP_TRANSFER_ENCODING" in headers
-    ):
-        return Fault("an upgrade has no body")
-    # IE 11 writes `Upgrade: Websocket`.
-    if header("HTTP_UPGRADE", "").lower() != "websocket":
-        return Fault("Upgrade is not websocket")
-    if not _says_upgrade(connection := header("HTTP_CONNECTION", "")):
-        return Fault("Connection does not say upgrade")
-    if (version := header("HTTP_SEC_WEBSOCKET_VERSION")) != "13":
-        return Fault("Sec-WebSocket-Version is not 13", 426 if version else 400)
+    fault = _fault_of_form(
+        request.method,
+        request.protocol,
+        request.length,
+        request.names,
+        header("HTTP_UPGRADE", ""),
+        header("HTTP_CONNECTION", ""),
+        header("HTTP_SEC_WEBSOCKET_VERSION", ""),
+        header("HTTP_HOST", ""),
+        header("HTTP_SEC_WEBSOCKET_EXTENSIONS", ""),
+    )
+    if fault:
+        return fault
     if not _KEY.fullmatch(header("HTTP_SEC_WEBSOCKET_KEY", "")):
         return Fault("Sec-WebSocket-Key is not 16 bytes in base64")
-    if not _is_decodable(header("HTTP_HOST", "")):
-        return Fault("Host is missing or not a host name")
-    extensions = header("HTTP_SEC_WEBSOCKET_EXTENSIONS", "")
-    if not f"{connection}{extensions}{header('HTTP_SEC_WEBSOCKET_PROTOCOL', '')}".isascii():
-        return Fault("a header that must be ASCII is not")
-    values = " ".join(map(headers.__getitem__, request.names))
-    if not _are_names(request.names) or _holds_forbidden(values):
-        return Fault("a header has a name or a byte that HTTP forbids")
-    if not _are_sound(extensions):
-        return Fault("a permessage-deflate offer that RFC 7692 forbids")
+    if not header("HTTP_SEC_WEBSOCKET_PROTOCOL", "").isascii():
+        return _NOT_ASCII
+    if _holds_forbidden(" ".join(map(headers.__getitem__, request.names))):
+        return _FORBIDDEN
     return None
 
 
-# All browsers together write these few parts of a handshake in a few ways: each is read once.
-# A flood of others pushes them out, and costs what it would without the memory.
-_remembered = lru_cache(maxsize=64)
+# What a browser and a proxy write into every handshake alike is looked through once. A flood of
+# other forms pushes them out, and costs what it would without the memory.
+@lru_cache(maxsize=64)
+def _fault_of_form(
+    method: str,
+    protocol: str,
+    length: str,
+    names: tuple[str, ...],
+    upgrade: str,
+    connection: str,
+    version: str,
+    host: str,
+    extensions: str,
+) -> Fault | None:
+    if method != "GET" or protocol != "HTTP/1.1":
+        return Fault("an upgrade is a GET of HTTP/1.1")
+    if length not in {"", "0"} or not {*names}.isdisjoint(_OF_A_BODY):
+        return Fault("an upgrade has no body")
+    # IE 11 writes `Upgrade: Websocket`.
+    if upgrade.lower() != "websocket":
+        return Fault("Upgrade is not websocket")
+    if not _says_upgrade(connection):
+        return Fault("Connection does not say upgrade")
+    if version != "13":
+        return Fault("Sec-WebSocket-Version is not 13", 426 if version else 400)
+    if not _is_decodable(host):
+        return Fault("Host is missing or not a host name")
+    if not f"{connection}{extensions}".isascii():
+        return _NOT_ASCII
+    if not _NAMES.fullmatch("\n".join(names)):
+        return _FORBIDDEN
+    if not _are_sound(extensions):
+        return Fault("a permessage-deflate offer that RFC 7692 forbids")
+    return None
 
 
 def _holds_forbidden(values: str) -> bool:
@@ -91,18 +119,10 @@ def _holds_forbidden(values: str) -> bool:
     )
 
 
-@_remembered
 def _says_upgrade(connection: str) -> bool:
     return "upgrade" in {part.strip(" \t").lower() for part in connection.split(",")}
 
 
-@_remembered
-def _are_names(names: tuple[str, ...]) -> bool:
-    """Tell whether each name is what HTTP calls a token."""
-    return _NAMES.fullmatch("\n".join(names)) is not None
-
-
-@_remembered
 def _is_decodable(host: str) -> bool:
     if not host or not host.isascii():
         return False
@@ -115,7 +135,6 @@ def _is_decodable(host: str) -> bool:
     return True
 
 
-@_remembered
 def _are_sound(extensions: str) -> bool:
     """Tell whether every permessage-deflate offer parses; other extensions are ignored."""
     return all(
