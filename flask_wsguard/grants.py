@@ -6,8 +6,7 @@ cannot read why a handshake failed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from flask import request
 from werkzeug.exceptions import HTTPException
@@ -30,8 +29,7 @@ from .sessions import current_context
 from .state import State
 
 
-@dataclass(frozen=True, slots=True)
-class Minted:
+class Minted(NamedTuple):
     """A new ticket and its token as texts, ``cookie`` its name, ``expired`` the names to expire."""
 
     cookie: str
@@ -42,16 +40,14 @@ class Minted:
     expired: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """A yes for ``path``. ``minted`` is None on public routes, which need no ticket."""
 
     path: str
     minted: Minted | None
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(NamedTuple):
     """A no. ``path`` is the pathname asked for, "" where it was not even read."""
 
     path: str

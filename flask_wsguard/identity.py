@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask, Request, current_app, g, request, url_for
 from flask.ctx import RequestContext
@@ -36,8 +36,7 @@ class Identity:
     session: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An identity, and whether its credential also travels on a handshake."""
 
     identity: Identity

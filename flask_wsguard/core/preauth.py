@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from . import source
@@ -23,8 +22,7 @@ LONGEST_BODY = 4096
 _REFERER = re.compile(r"(https?://[^/?#]*)(?:[/?#].*)?", re.ASCII | re.IGNORECASE | re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class PreauthRequest:
+class PreauthRequest(NamedTuple):
     """The facts of a preauth request before its body is read. ``length`` is in bytes."""
 
     method: str
@@ -133,8 +131,7 @@ def read_body(body: bytes) -> str | Refused:
     return Refused(Refusal.BAD_REQUEST, 'not an object with "path", a str that starts with /')
 
 
-@dataclass(frozen=True, slots=True)
-class SocketPath:
+class SocketPath(NamedTuple):
     """A socket's path: ``bound`` with the prefix, spelt as WSGI does, ``routed`` below it."""
 
     bound: str

@@ -86,6 +86,8 @@ def bind(host: str, path: str) -> str:
     return _short(hashlib.sha256(f"{host}\n{path}".encode("utf-8", "surrogateescape")).digest())
 
 
+# A page asks again for each socket, and at each reconnect.
+@lru_cache(maxsize=1024)
 def subject(host: str, user_id: str) -> str:
     """Return an opaque word that is stable per user and host, so that a page sees a change."""
     return _short(hashlib.sha256(f"wsguard\n{host}\n{user_id}".encode()).digest())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,7 +56,7 @@ def test_check_carries_its_refusal(
     check: str, refusal: str, without: str, changes: dict[str, Any]
 ) -> None:
     """The attack succeeds, or meets the second lock, as soon as this check is left out."""
-    request = replace(GOOD, **changes)
+    request = GOOD._replace(**changes)
     outcome = preauth.judge(request, RULES)
     assert outcome is not None
     assert outcome.reason == refusal
@@ -72,7 +71,7 @@ def test_every_check_carries_something() -> None:
 def test_good_request_may_have_its_body_read() -> None:
     """The honest case, at the limit of the length."""
     assert preauth.judge(GOOD, RULES) is None
-    assert preauth.judge(replace(GOOD, length=4096), RULES) is None
+    assert preauth.judge(GOOD._replace(length=4096), RULES) is None
 
 
 def test_first_fault_wins_all_the_way_down() -> None:
@@ -89,7 +88,7 @@ def test_first_fault_wins_all_the_way_down() -> None:
     ]
     request = GOOD
     for expected, status, mended in steps:
-        request = replace(request, **mended)
+        request = request._replace(**mended)
         outcome = preauth.judge(request, RULES)
         assert outcome is not None
         assert (outcome.reason.value, outcome.http_status) == (expected, status)
@@ -98,7 +97,7 @@ def test_first_fault_wins_all_the_way_down() -> None:
 def test_listed_cross_site_page_is_for_public_paths_only() -> None:
     """The first look lets it by, for the path stands in the body; the second does not."""
     listed = source("https://partner.example", fetch_site="cross-site")
-    request = replace(GOOD, source=listed)
+    request = GOOD._replace(source=listed)
     assert preauth.judge(request, RULES) is None
     refused = preauth.refuse_for_protected(request, RULES)
     assert refused is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,7 +113,7 @@ def test_unusable_host_is_an_insecure_transport() -> None:
 )
 def test_preauth(changes: dict[str, Any], refused: Refused) -> None:
     """A page's developer reads what was wrong with the request."""
-    asked = replace(PreauthRequest("POST", "application/json", 17, source()), **changes)
+    asked = PreauthRequest("POST", "application/json", 17, source())._replace(**changes)
     assert preauth.judge(asked, RULES) == refused
 
 
