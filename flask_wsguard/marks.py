@@ -130,7 +130,7 @@ def _protect(view: Any, mark: Protected) -> Any:
         environ = _environ()
         if environ is None or not _may_run(verdict_of(environ)):
             return _stop(
-                args,
+                _socket_among(*args, *kwargs.values()),
                 "no guard judged this handshake for it: call WSGuard(app) or guard.init_app(app), "
                 "and let no decorator hide its mark",
             )
@@ -149,16 +149,22 @@ def _may_run(verdict: Verdict | None) -> bool:
     return isinstance(verdict, Observed) or (verdict is not None and verdict.ticket is not None)
 
 
-def _socket_among(args: tuple[Any, ...]) -> Any:
-    """Return the socket that a view was called with: a method, or a decorator's, has it later."""
-    return next((arg for arg in args if hasattr(arg, "sock") and hasattr(arg, "close")), None)
+def _socket_among(*given: Any) -> Any:
+    """Return the socket that a view is called with, None without one.
+
+    A method has it behind ``self``, and a decorator may put anything in front of it.
+    """
+    for one in given:
+        if hasattr(one, "sock") and hasattr(one, "close"):
+            return one
+    return None
 
 
 def _run_attached(
     connection: Attachable | None, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Run a handler while its socket can be closed from elsewhere."""
-    ws = _socket_among(args)
+    ws = _socket_among(*args, *kwargs.values())
     if connection and ws is not None and not connection.attach(ws):
         return None
     try:
@@ -181,10 +187,10 @@ def _run_attached(
     return None
 
 
-def _stop(args: tuple[Any, ...], why: str) -> None:
+def _stop(ws: Any, why: str) -> None:
     """Close the socket that was opened unguarded; raising would write HTTP into it."""
     _log.error("a protected view was reached and did not run: %s", why)
-    if (ws := _socket_among(args)) is not None:
+    if ws is not None:
         ws.close(1011, "unguarded")
         return
     raise RuntimeError(f"a protected view was reached and did not run: {why}")

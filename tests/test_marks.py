@@ -345,7 +345,21 @@ def injected(database: Any, ws: Any) -> None:
     ws.receive()
 
 
-@pytest.mark.parametrize("view", [Chat().method, with_argument(injected)], ids=["self", "argument"])
+def by_name(view: Any) -> Any:
+    """Call a view by the names of its arguments."""
+
+    @functools.wraps(view)
+    def wrapper(ws: Any) -> Any:
+        return view(database=None, ws=ws)
+
+    return wrapper
+
+
+@pytest.mark.parametrize(
+    "view",
+    [Chat().method, with_argument(injected), by_name(injected)],
+    ids=["self", "argument", "by-name"],
+)
 def test_socket_need_not_be_the_first_argument(view: Any) -> None:
     """What stands in front of it was closed in its place, and the logout was a 500."""
     app = make_site()
