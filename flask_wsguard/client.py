@@ -168,9 +168,20 @@ def _retry_after(answer: requests.Response) -> float | None:
 
 
 def _tls(session: requests.Session, site: str) -> dict[str, Any]:
-    """Trust at the handshake what preauth trusted, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE too."""
-    verify = session.merge_environment_settings(site, {}, None, None, None)["verify"]
+    """Do at the handshake as preauth did: trust what it trusted, show the certificate it showed."""
+    settings = session.merge_environment_settings(site, {}, None, None, None)
+    return {**_trust(settings["verify"]), **_certificate(settings["cert"])}
+
+
+def _trust(verify: bool | str) -> dict[str, Any]:
     if isinstance(verify, str):
         # A directory of hashed certificates too, such as /etc/ssl/certs.
         return {"ca_cert_path" if isdir(verify) else "ca_certs": verify}
     return {} if verify else {"cert_reqs": 0, "check_hostname": False}
+
+
+def _certificate(cert: str | tuple[str, str] | None) -> dict[str, Any]:
+    if cert is None:
+        return {}
+    file, key = (cert, None) if isinstance(cert, str) else cert
+    return {"certfile": file, "keyfile": key}

@@ -166,6 +166,29 @@ def test_asks_again_on_a_connection_that_was_closed_meanwhile(
 
 CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
+CERTIFICATES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "one file": ("/own.pem", {"certfile": "/own.pem", "keyfile": None}),
+    "two": (("/own.pem", "/own.key"), {"certfile": "/own.pem", "keyfile": "/own.key"}),
+}
+
+
+@pytest.mark.parametrize(("cert", "options"), CERTIFICATES.values(), ids=CERTIFICATES)
+def test_handshake_shows_the_certificate_that_preauth_showed(
+    cert: Any, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that asks its clients for one would drop the socket behind a good preauth."""
+    seen: list[Any] = []
+    monkeypatch.setattr(websocket, "create_connection", lambda _, **given: seen.append(given))
+    granted = requests.Response()
+    granted.status_code = 200
+    granted._content = b'{"token": null, "param": "wsguard_token", "subject": null}'
+    with requests.Session() as session:
+        monkeypatch.setattr(session, "post", lambda *_, **__: granted)
+        session.cert, session.trust_env = cert, False
+        SocketOpener(session).open("wss://example.org/ticker")
+    assert seen[0]["sslopt"] == options
+
+
 UNVERIFIED = {"cert_reqs": 0, "check_hostname": False}
 
 TRUSTED: dict[str, tuple[Any, dict[str, str], bool, dict[str, Any]]] = {
