@@ -58,7 +58,7 @@ class Settings:
 
     cookie_name: str = "wsguard"
     """The middle of the ticket cookies' names: ``__Host-Http-<name>-<id>`` over https,
-    ``<name>-<id>`` over plain http."""
+    ``<name>-<id>`` over plain http; and what processes that share a store know each other by."""
 
     allow_insecure_transport: bool = False
     """Serve plain http outside loopback too. For a trusted network only: whoever listens in

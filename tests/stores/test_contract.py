@@ -252,7 +252,7 @@ def use(uri: str) -> None:
 
 
 def test_rows_name_the_site_and_no_user(tmp_path: Path) -> None:
-    """SQLite: every row is ``wsguard:<name of the tickets>:…``, and no byte of the file is of a user id."""
+    """SQLite: every row is ``wsguard:<cookie name>:…``, and no byte of the file is of a user."""
     use(f"sqlite:///{tmp_path}/store.db")
     assert not [f for f in tmp_path.iterdir() if USER.encode() in f.read_bytes()]
     db = sqlite3.connect(tmp_path / "store.db")
@@ -267,7 +267,7 @@ def test_rows_name_the_site_and_no_user(tmp_path: Path) -> None:
 
 
 def test_keys_name_the_site_and_no_user(redis_server: RedisServer) -> None:
-    """Redis: every key is ``wsguard:<name of the tickets>:…`` and lapses, and no value holds a user id."""
+    """Redis: every key is ``wsguard:<cookie name>:…`` and lapses, and no value is of a user."""
     use(redis_server.uri)
     with redis_server.client as client:
         keys = sorted(client.keys("*"))
