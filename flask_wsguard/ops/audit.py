@@ -8,6 +8,7 @@ from ..core.carriers import OWN_PROTOCOL, SUBPROTOCOL
 from ..core.origins import parse_entry
 from ..servers import NO_OWN_PROTOCOL
 from .findings import ERROR, WARNING, Audit, Finding, Site
+from .late import late
 from .same_site import may_be_same_site, site_of
 from .secret_keys import secret_keys
 from .serving import serving, shared_store
@@ -106,7 +107,7 @@ def sockets(site: Site) -> Iterator[Finding]:
 
 
 AUDITS: tuple[Audit, ...] = (
-    secret_keys, switches, origins, routes, sockets, serving, shared_store, session_cookie,
+    late, secret_keys, switches, origins, routes, sockets, serving, shared_store, session_cookie,
 )  # fmt: skip
 
 
