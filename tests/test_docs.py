@@ -17,6 +17,7 @@ from docs.ext import generated
 from docs.ext.links import dead_links
 from flask_wsguard import Refusal
 from flask_wsguard.core import handshake
+from flask_wsguard.core.refusals import HANDSHAKE_ONLY, PREAUTH_ONLY
 from flask_wsguard.settings import READERS, Settings, known_keys
 from tests.test_floors import FLOORS
 
@@ -229,7 +230,7 @@ def test_javascript_page_names_every_member() -> None:
 
 def test_refusals_page_says_what_the_client_does() -> None:
     """The client itself is asked, answer by answer."""
-    asked = json.dumps({one.value: one.status for one in Refusal})
+    asked = json.dumps({one.value: one.status for one in Refusal if one not in HANDSHAKE_ONLY})
     run = subprocess.run(
         ["node", str(ROOT / "tests" / "js" / "fates.js"), asked],
         capture_output=True,
@@ -239,6 +240,16 @@ def test_refusals_page_says_what_the_client_does() -> None:
     page = generated.fill(PAGES["refusals.md"])
     said = re.findall(r"^## `(\w+)`\n\n.* · the client (.*)$", page, re.MULTILINE)
     assert dict(said) == json.loads(run.stdout)
+
+
+def test_refusals_page_says_who_gives_each_reason() -> None:
+    """Of what preauth never gives it claims no answer of preauth's."""
+    page = generated.fill(PAGES["refusals.md"])
+    said = dict(re.findall(r"^## `(\w+)`\n\n([^·\n]+) · ", page, re.MULTILINE))
+    kinds = {kind: {one for one in said if said[one] == kind} for kind in said.values()}
+    assert kinds["Preauth only"] == PREAUTH_ONLY
+    assert kinds["Handshake only"] == HANDSHAKE_ONLY
+    assert kinds["Preauth and handshake"] == set(Refusal) - PREAUTH_ONLY - HANDSHAKE_ONLY
 
 
 def test_refusals_page_has_the_clients_own_words() -> None:

@@ -183,6 +183,22 @@ PREAUTH_ONLY = frozenset(
     {Refusal.LOGIN_REQUIRED, Refusal.NOT_JSON, Refusal.BAD_REQUEST, Refusal.UNKNOWN_PATH}
 )
 
+#: Reasons that preauth never gives, for they are of the upgrade and of what preauth issued.
+HANDSHAKE_ONLY = frozenset(
+    {
+        Refusal.MALFORMED_UPGRADE,
+        Refusal.TOKEN_MISSING,
+        Refusal.TOKEN_INVALID,
+        Refusal.TOKEN_EXPIRED,
+        Refusal.TICKET_MISSING,
+        Refusal.TICKET_INVALID,
+        Refusal.TICKET_EXPIRED,
+        Refusal.TICKET_MISMATCH,
+        Refusal.PATH_MISMATCH,
+        Refusal.TOKEN_USED,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
