@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask_login import LoginManager
+from flask_sock import Sock
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_wsguard import WSGuard
+from flask_wsguard import WSGuard, ws_public
 from tests.ops.commands import run, shell
 from tests.ops.shop import GOOD, SERVED, findings, make, said_of
 from tests.ops.site import create_app
@@ -203,6 +204,18 @@ def test_routes_that_nobody_can_open_are_found() -> None:
     assert findings(make(marked=False)) == [("unguarded_route", "error")]
     assert findings(make(scopes="buy")) == [("scopes_without_loader", "error")]
     assert findings(make(logins=False)) == [("no_login", "error")]
+
+
+def test_another_librarys_sockets_are_not_advised_on_flask_socks() -> None:
+    """Neither its options nor a cap on our slots reaches them."""
+    app = Flask("shop")
+    app.config.update({**GOOD, "SOCK_SERVER_OPTIONS": {}, "WSGUARD_MAX_CONNECTIONS": None})
+    LoginManager(app)
+    guard = WSGuard(app)
+    guard.protect_path("/socket.io/")
+    assert findings(app) == []
+    Sock(app).route("/echo")(ws_public(lambda ws: None))
+    assert [id_ for id_, _ in findings(app)] == ["no_ping", "no_message_limit", "all_threads"]
 
 
 def test_single_use_needs_a_store() -> None:
