@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 
 class Refusal(str, Enum):
@@ -30,6 +31,12 @@ class Refusal(str, Enum):
         return member
 
     __str__ = str.__str__
+
+    if TYPE_CHECKING:
+        # mypy takes the value of an enum that has a __new__ for Any.
+        @property
+        def value(self) -> str:
+            """Return the word."""
 
     UNGUARDED_ROUTE = (
         "unguarded_route",
