@@ -27,9 +27,11 @@ from flask_wsguard.testing import (
     connect,
     handshake,
 )
+from flask_wsguard.testing.handshakes import UPGRADE, Granted, preauth
 from tests.sites import make_site
 
 ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
 PROTOCOL = "Sec-WebSocket-Protocol"
 pytest_plugins = ["pytester"]
 
@@ -79,6 +81,41 @@ def client() -> FlaskClient:
     client = app.test_client()
     client.post("/login/alice")
     return client
+
+
+@pytest.mark.parametrize(
+    ("headers", "token", "answer"),
+    [
+        ({}, False, 400),
+        (UPGRADE, False, 403),
+        ({**UPGRADE, "Origin": "http://localhost"}, False, 403),
+        ({**UPGRADE, "Origin": "http://localhost"}, True, 500),
+    ],
+    ids=["plain", "no-origin", "no-token", "taken"],
+)
+def test_flasks_own_client_gets_what_the_manual_says(
+    client: FlaskClient, headers: dict[str, str], token: bool, answer: int
+) -> None:
+    """Only a handshake that the guard takes is told of the test kit."""
+    query = {}
+    if token:
+        granted = preauth(client, "/echo", base_url="http://localhost", headers={})
+        assert isinstance(granted, Granted)
+        query = {"wsguard_token": granted.token}
+    said = client.get("/echo", headers=headers, query_string=query)
+    assert said.status_code == answer
+    assert ("flask_wsguard.testing.connect" in said.text) == (answer == 500)
+    assert str(answer) in PAGE
+
+
+def test_flask_sock_alone_dies_as_the_manual_says() -> None:
+    """Without the guard."""
+    app = Flask("unguarded")
+    app.testing = True
+    Sock(app).route("/echo")(lambda ws: None)
+    assert app.test_client().get("/echo").status_code == 400
+    with pytest.raises(RuntimeError, match=r"Cannot obtain socket"):
+        app.test_client().get("/echo", headers=UPGRADE)
 
 
 def test_handshake_says_who_and_what_for(client: FlaskClient) -> None:
