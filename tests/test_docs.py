@@ -19,7 +19,9 @@ from flask_wsguard import Refusal
 from flask_wsguard.core import handshake
 from flask_wsguard.core.refusals import HANDSHAKE_ONLY, PREAUTH_ONLY
 from flask_wsguard.settings import READERS, Settings, known_keys
+from tests.sites import make_site
 from tests.test_floors import FLOORS
+from tests.visitor import Visitor
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -202,6 +204,19 @@ def test_javascript_page_has_the_defaults_of_the_code() -> None:
     others = {rows[name] for name in rows if name not in defaults}
     # `debug` is off because nothing sets it.
     assert {cell for cell in others if re.fullmatch(r"`[^`<]+`", cell)} == {"`false`"}
+
+
+def test_javascript_page_has_the_headers_of_the_preflights_answer() -> None:
+    """Those that a page of another origin may add."""
+    answer = Visitor(make_site(WSGUARD_ALLOWED_ORIGINS=["https://www.example.org"])).client.options(
+        "/wsguard/preauth",
+        base_url="https://live.example.org",
+        headers={"Origin": "https://www.example.org"},
+    )
+    said = re.search(r"only the headers (.*?) pass", PAGES["javascript.md"])
+    assert said
+    allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
+    assert re.findall(r"`([\w-]+)`", said[1]) == allowed
 
 
 def test_javascript_page_lists_every_event_and_its_fields() -> None:
