@@ -89,6 +89,14 @@ def test_links_are_followed_to_page_and_anchor(tmp_path: Path, link: str, good: 
     assert dead_links(tmp_path) == ([] if good else [f"index.html: {link} leads nowhere"])
 
 
+def test_links_of_an_example_are_none_of_the_manuals(tmp_path: Path) -> None:
+    """A page that is there to be downloaded is of another site."""
+    (tmp_path / "_downloads").mkdir()
+    (tmp_path / "_downloads" / "index.html").write_text('<script src="/static/page.js"></script>')
+    (tmp_path / "index.html").write_text('<a href="_downloads/index.html">x</a>')
+    assert dead_links(tmp_path) == []
+
+
 def test_every_setting_has_a_text_and_a_reader() -> None:
     """The configuration page is made of both."""
     assert list(generated.setting_texts()) == list(Settings.__dataclass_fields__) == list(READERS)
