@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from os.path import isdir
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -85,7 +86,7 @@ class SocketOpener:
             "timeout": self.timeout,
             "origin": self.origin or site,
             "cookie": get_cookie_header(self.session.cookies, asked),
-            "sslopt": _tls(self.session.verify),
+            "sslopt": _tls(self.session, site),
             "subprotocols": offer,
             **options,
         }
@@ -166,8 +167,21 @@ def _retry_after(answer: requests.Response) -> float | None:
     return float(value)
 
 
-def _tls(verify: bool | str | None) -> dict[str, Any]:
-    """Trust at the handshake what the session trusts."""
+def _tls(session: requests.Session, site: str) -> dict[str, Any]:
+    """Do at the handshake as preauth did: trust what it trusted, show the certificate it showed."""
+    settings = session.merge_environment_settings(site, {}, None, None, None)
+    return {**_trust(settings["verify"]), **_certificate(settings["cert"])}
+
+
+def _trust(verify: bool | str) -> dict[str, Any]:
     if isinstance(verify, str):
-        return {"ca_certs": verify}
+        # A directory of hashed certificates too, such as /etc/ssl/certs.
+        return {"ca_cert_path" if isdir(verify) else "ca_certs": verify}
     return {} if verify else {"cert_reqs": 0, "check_hostname": False}
+
+
+def _certificate(cert: str | tuple[str, str] | None) -> dict[str, Any]:
+    if cert is None:
+        return {}
+    file, key = (cert, None) if isinstance(cert, str) else cert
+    return {"certfile": file, "keyfile": key}

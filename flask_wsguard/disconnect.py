@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from enum import Enum
 
 from flask import current_app, has_request_context
 
@@ -15,16 +16,35 @@ _CODES = frozenset({1000, 1001, 1008, *range(1011, 1015), *range(3000, 5000)})
 _LONGEST_REASON = 123
 
 
-def disconnect(selector: Selector, *, code: int, reason: str) -> int:
-    """Close the sockets that are meant; return how many were closed here.
+class Everybody(Enum):
+    """Stands for every id. None will not do: it is the id of whoever has just logged out."""
+
+    EVERYBODY = "everybody"
+
+
+EVERYBODY = Everybody.EVERYBODY
+
+
+def disconnect(
+    *,
+    user_id: str | Everybody = EVERYBODY,
+    session: str | Everybody = EVERYBODY,
+    ticket_id: str | Everybody = EVERYBODY,
+    code: int,
+    reason: str,
+) -> int:
+    """Close the sockets that match every given id; return how many were closed here.
 
     Needs an app context. Raises RuntimeError in a process that serves no sockets, such as a
     command, without a store that processes share or while it is away: nothing would happen,
     and nobody would know. Raises ValueError for an id that is empty or no text, and for a code
     or a reason that no close frame may carry.
     """
-    if fault := _fault_of_ids(selector) or _fault_of_frame(code, reason):
+    ids = {"user_id": user_id, "session": session, "ticket_id": ticket_id}
+    given = {name: value for name, value in ids.items() if not isinstance(value, Everybody)}
+    if fault := _fault_of_ids(given) or _fault_of_frame(code, reason):
         raise ValueError(fault)
+    selector = Selector(**given)
     state = state_of(current_app)
     sockets, store = state.sockets, state.store
     serves = sockets.ever_held or has_request_context()
@@ -34,11 +54,12 @@ def disconnect(selector: Selector, *, code: int, reason: str) -> int:
             "none: set WSGUARD_STORAGE_URI, or call it in a view of the site"
         )
     closed = sockets.close(sockets.registry.select(selector), code, reason)
-    user_id = selector.user_id
+    user = selector.user_id
     told = state.bus.tell(
+        later=serves,
         code=code,
         reason=reason,
-        user=state.expected.keys.pseudonym(user_id) if user_id is not None else "",
+        user=state.expected.keys.pseudonym(user) if user is not None else "",
         session=selector.session or "",
         ticket=selector.ticket_id or "",
     )
@@ -47,11 +68,13 @@ def disconnect(selector: Selector, *, code: int, reason: str) -> int:
     return closed
 
 
-def _fault_of_ids(selector: Selector) -> str | None:
-    """Say which id names nobody: in a notice "" would stand for "any"."""
-    for name, value in asdict(selector).items():
-        if value is not None and not (isinstance(value, str) and value):
-            return f"{name} is {value!r}, which names nobody: leave it out to mean any"
+def _fault_of_ids(given: Mapping[str, object]) -> str | None:
+    """Say which id names nobody: in a notice "" would stand for everybody."""
+    for name, value in given.items():
+        if value is None or value == "":
+            return f"{name} is {value!r}, which names nobody: leave it out to mean everybody"
+        if not isinstance(value, str):
+            return f"{name} is {value!r}, which is no str: give a user's as get_id() returns it"
     return None
 
 

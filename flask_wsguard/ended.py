@@ -7,24 +7,31 @@ Flask's cookie sessions cannot be revoked. The record closes that window.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from .locks import Lock
 
 
 class EndedSessions:
-    """The nonces of ended sessions, as SHA-256, each kept as long as a socket may live."""
+    """The nonces of ended sessions, as SHA-256, each kept as long as a socket may live.
 
-    __slots__ = ("_kept", "_lock", "_until")
+    By a clock that nobody can set: one put right would forget them all, or keep them for days.
+    """
 
-    def __init__(self, kept_seconds: float) -> None:
-        """Start with none; remember each for ``kept_seconds``."""
+    __slots__ = ("_clock", "_kept", "_lock", "_until")
+
+    def __init__(self, kept_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with none; remember each for ``kept_seconds`` of ``clock``."""
         self._kept = kept_seconds
+        self._clock = clock
         self._lock = Lock()
         self._until: OrderedDict[str, float] = OrderedDict()
 
-    def add(self, digest: str, now: float) -> None:
-        """Record an end at ``now``, Unix seconds; ``digest`` is of the session's nonce."""
+    def add(self, digest: str) -> None:
+        """Record an end; ``digest`` is of the session's nonce."""
+        now = self._clock()
         with self._lock:
             self._until[digest] = now + self._kept
             # All are kept equally long, so the first in is the first to lapse. One that is added
@@ -33,11 +40,11 @@ class EndedSessions:
             while self._until and next(iter(self._until.values())) <= now:
                 self._until.popitem(last=False)
 
-    def holds(self, nonce: str | None, now: float) -> bool:
+    def holds(self, nonce: str | None) -> bool:
         """Tell whether the session with this nonce has ended."""
         if nonce is None or not self._until:
             return False
-        return self._until.get(digest_of(nonce), now) > now
+        return self._until.get(digest_of(nonce), 0.0) > self._clock()
 
 
 def digest_of(nonce: str) -> str:

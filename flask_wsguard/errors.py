@@ -16,7 +16,7 @@ class ConfigError(ValueError):
         """Join all faults into one message, so that one restart mends them all."""
         self.faults = tuple(faults)
         super().__init__(
-            "\n".join(["flask_wsguard cannot start:", *(f"- {f}" for f in self.faults)])
+            "\n".join(["flask_wsguard is not configured:", *(f"- {f}" for f in self.faults)])
         )
 
 

@@ -85,7 +85,7 @@ def whose_session(state: State) -> Session:
         if found is None:
             return Session(None, None)
         session = Session(found.identity.id, found.identity.session)
-    ended = state.ended.holds(session.nonce, state.now())
+    ended = state.ended.holds(session.nonce)
     return session._replace(ended=True) if ended else session
 
 
@@ -115,7 +115,7 @@ def take_slot(
         return Refused(Refusal.TOO_MANY_CONNECTIONS)
     set_connection(environ, connection)
     # A logout between the verdict and this line swept without finding us.
-    if state.ended.holds(nonce, state.now()):
+    if state.ended.holds(nonce):
         return Refused(Refusal.SESSION_ENDED, "logged out during the handshake")
     return None
 
@@ -163,13 +163,25 @@ def admit(
     app: Flask, environ: Environ, ticket: Ticket | None, mark: Mark | None, path: str
 ) -> None:
     """Put the verdict on the request and report it."""
-    if isinstance(mark, Public) and mark.any_origin:
-        detach_session(current_context(), empty=True)
-        make_anonymous()
+    hide_visitor(mark)
     set_verdict(environ, Admitted(ticket, path))
     origin = environ.get("HTTP_ORIGIN")
     reports.accepted(path, ticket.user_id if ticket else None, origin)
     reports.emit(signals.handshake_accepted, app, path=path, ticket=ticket, origin=origin)
+
+
+def hide_visitor(mark: Mark | None) -> None:
+    """Let the handler of a socket that any page may open learn nothing of the browser's user.
+
+    Nor may what it starts: a copied or a new context would load the user again.
+    """
+    if isinstance(mark, Public) and mark.any_origin:
+        context = current_context()
+        for credential in ("HTTP_COOKIE", "HTTP_AUTHORIZATION"):
+            context.request.environ.pop(credential, None)
+        vars(context.request).pop("cookies", None)
+        detach_session(context, empty=True)
+        make_anonymous()
 
 
 def refuse(app: Flask, state: State, environ: Environ, refused: Refused, path: str) -> bool:

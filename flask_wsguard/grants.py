@@ -149,7 +149,7 @@ def _who_asks(state: State) -> Found | Refused:
         return Refused(Refusal.USER_CHANGED, "several session cookies disagree")
     if found is None:
         return Refused(Refusal.LOGIN_REQUIRED)
-    if state.ended.holds(found.identity.session, state.now()):
+    if state.ended.holds(found.identity.session):
         return Refused(Refusal.SESSION_ENDED, "logged out")
     return found
 

@@ -13,11 +13,10 @@ from . import early, facts, gate, servers
 from .core.carriers import SUBPROTOCOL
 from .core.case import Protected
 from .core.refusals import Refused
-from .disconnect import disconnect
+from .disconnect import EVERYBODY, Everybody, disconnect
 from .errors import ConfigError, HandshakeRefused
 from .hooks import current_state, give_back_slot, guard_route, on_login, on_logout
 from .identity import Loader, Reload, connect_logins
-from .live.registry import Selector
 from .live.sockets import SIGN_IN_AGAIN
 from .marks import scopes_demanded
 from .neighbours import own_preauth_headers
@@ -53,7 +52,7 @@ class WSGuard:
         settings = Settings.from_config(app.config)
         if EXTENSION in app.extensions:
             raise RuntimeError("flask_wsguard guards this app already: call init_app once")
-        state = State.build(settings, self._site, app.name)
+        state = State.build(settings, self._site)
         has_early_gate = early.fits(app)
         app.extensions[EXTENSION] = replace(state, has_early_gate=has_early_gate)
         if has_early_gate:
@@ -170,21 +169,23 @@ class WSGuard:
     def disconnect(
         self,
         *,
-        user_id: str | None = None,
-        session: str | None = None,
-        ticket_id: str | None = None,
+        user_id: str | Everybody = EVERYBODY,
+        session: str | Everybody = EVERYBODY,
+        ticket_id: str | Everybody = EVERYBODY,
         code: int = SIGN_IN_AGAIN,
         reason: str = "disconnected",
     ) -> int:
-        """Close the open sockets that match every given field, all of them when none is given.
+        """Close the open sockets that match every given id, all of them when none is given.
 
         ``session`` is ``current_ticket.session``. Returns how many were closed here; with a
         store that processes share, the others get a notice. Needs an app context. Raises
         RuntimeError without such a store in a process that serves no sockets, such as a command,
-        and ValueError for an id that is empty or no text, a code that no server may send, and a
-        reason of more than 123 bytes.
+        and ValueError for an id that is empty, None or no text, a code that no server may send, and
+        a reason of more than 123 bytes.
         """
-        return disconnect(Selector(user_id, session, ticket_id), code=code, reason=reason)
+        return disconnect(
+            user_id=user_id, session=session, ticket_id=ticket_id, code=code, reason=reason
+        )
 
     def drain(self, seconds: float | None = None) -> int:
         """Close all sockets with 1012, spread over ``seconds``; return how many are meant.

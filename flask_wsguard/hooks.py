@@ -19,7 +19,7 @@ from .live.sockets import SIGN_IN_AGAIN
 from .marks import mark_of, naming_view
 from .neighbours import PREAUTH, exempt_from_csrf
 from .reports import HandshakeRefusal
-from .sessions import current_context, detach_session
+from .sessions import current_context, detach_session, is_thrown_away
 from .state import State, state_of
 from .verdicts import drop_connection
 from .views import set_ticket_cookie
@@ -27,6 +27,7 @@ from .views import set_ticket_cookie
 _log = logging.getLogger("flask_wsguard")
 
 _ENDED = "session_ended"
+_JUDGED = "_wsguard_judged"
 
 
 def current_state() -> tuple[Flask, State]:
@@ -48,6 +49,7 @@ def guard_route() -> Response | None:
             after_this_request(_forget_session)
         return None
     app, state, answered = context.app, state_of(context.app), True
+    setattr(context, _JUDGED, True)
     state.bus.listen()
     try:
         answer = _answer(app, state, context.request.environ, rule.endpoint)
@@ -68,11 +70,13 @@ def _forget_session(answer: Response) -> Response:
 def _answer(app: Flask, state: State, environ: facts.Environ, endpoint: str) -> Response | None:
     path = facts.bound_path(environ)
     view = app.view_functions.get(endpoint)
-    refused = _refuse_or_admit(app, state, environ, mark_of(view), path)
+    mark = mark_of(view)
+    refused = _refuse_or_admit(app, state, environ, mark, path)
     if refused:
         refused = naming_view(refused, view)
         if not gate.refuse(app, state, environ, refused, facts.readable(path)):
             return HandshakeRefusal(refused, debug=app.debug)
+        gate.hide_visitor(mark)
         gate.hold_observed(app, state, environ, facts.readable(path))
     return _no_socket(app, state, environ)
 
@@ -116,7 +120,9 @@ def _no_socket(app: Flask, state: State, environ: facts.Environ) -> Response | N
 def give_back_slot(error: BaseException | None) -> None:
     """Forget a socket when its request ends, while signal receivers can still ask for it."""
     context = current_context()
-    gate.give_back_slot(context.app, context.request.environ)
+    # A copy that a handler makes for a thread of its own has the same environ, and ends earlier.
+    if hasattr(context, _JUDGED):
+        gate.give_back_slot(context.app, context.request.environ)
 
 
 def _give_back(state: State, environ: facts.Environ) -> None:
@@ -127,7 +133,13 @@ def _give_back(state: State, environ: facts.Environ) -> None:
 
 
 def on_login(app: Flask, **_: Any) -> None:
-    """Give the session a new nonce; what an earlier login of it could do ends."""
+    """Give the session a new nonce; what an earlier login of it could do ends.
+
+    A site that logs in anew at each request, behind a proxy that says who asks, does so at preauth
+    too, whose session is never saved: the browser keeps the nonce that it has.
+    """
+    if is_thrown_away(current_context()):
+        return
     # The site may have cleared the session before it logged in.
     came, nonce = session_that_came(), session.get(NONCE_KEY)
     session[NONCE_KEY] = new_nonce()
@@ -140,8 +152,21 @@ def on_logout(app: Flask, user: Any = None, **_: Any) -> None:
     """End the session of whoever logs out."""
     came, nonce = session_that_came(), session.pop(NONCE_KEY, None)
     _end_session(
-        state_of(app), id_of(user) or came.user_id, nonce if isinstance(nonce, str) else came.nonce
+        state_of(app),
+        _id_of_leaver(user) or came.user_id,
+        nonce if isinstance(nonce, str) else came.nonce,
     )
+
+
+def _id_of_leaver(user: Any) -> str | None:
+    """Return the id of whoever logs out, None where the site's object does not tell it any more.
+
+    Flask-Login does not ask at a logout, and a row that was just deleted raises.
+    """
+    try:
+        return id_of(user)
+    except Exception:
+        return None
 
 
 def _end_session(state: State, user_id: str | None, nonce: str | None) -> None:
@@ -150,7 +175,7 @@ def _end_session(state: State, user_id: str | None, nonce: str | None) -> None:
     meant: list[Connection] = []
     if nonce is not None:
         digest = digest_of(nonce)
-        state.ended.add(digest, state.now())
+        state.ended.add(digest)
         meant = [held for held in registry.select(Selector()) if held.nonce == nonce]
         told.append({"ended": digest})
     if user_id is not None and (nonce is None or not state.settings.recheck_session):

@@ -101,10 +101,15 @@ def has_flask_login() -> bool:
 
 
 def _checked(identity: Any) -> Identity:
-    if not isinstance(identity, Identity) or not isinstance(identity.id, str) or not identity.id:
+    if not (
+        isinstance(identity, Identity)
+        and isinstance(identity.id, str)
+        and identity.id
+        and isinstance(identity.session, str | None)
+    ):
         raise TypeError(
-            "an identity_loader returns Identity(id=<a non-empty str>, user=..., session=...) "
-            f"or None, not {identity!r}"
+            "an identity_loader returns Identity(id=<a non-empty str>, user=..., "
+            f"session=<a str or None>) or None, not {identity!r}"
         )
     return identity
 

@@ -70,9 +70,10 @@ def ws_public(*, any_origin: bool = ...) -> Callable[[ViewT], ViewT]: ...
 def ws_public(view: Any = ..., /, *, any_origin: bool = False) -> Any:
     """Mark a WebSocket view as public: no login and no ticket, but Origin is checked.
 
-    ``any_origin=True`` lets every page in; the handler then has an anonymous user and an empty
-    session. Marks in place: ``ws_public(app.view_functions["x"])`` is enough. Raises TypeError
-    above ``@sock.route`` and on a view that is marked already.
+    ``any_origin=True`` lets every page in; the handler then sees nobody: an anonymous user, an
+    empty session, no cookies and no Authorization. Marks in place:
+    ``ws_public(app.view_functions["x"])`` is enough. Raises TypeError above ``@sock.route`` and on
+    a view that is marked already.
     """
     mark = Public(any_origin)
     if view is ...:
@@ -129,7 +130,7 @@ def _protect(view: Any, mark: Protected) -> Any:
         environ = _environ()
         if environ is None or not _may_run(verdict_of(environ)):
             return _stop(
-                args,
+                _socket_among(*args, *kwargs.values()),
                 "no guard judged this handshake for it: call WSGuard(app) or guard.init_app(app), "
                 "and let no decorator hide its mark",
             )
@@ -148,11 +149,23 @@ def _may_run(verdict: Verdict | None) -> bool:
     return isinstance(verdict, Observed) or (verdict is not None and verdict.ticket is not None)
 
 
+def _socket_among(*given: Any) -> Any:
+    """Return the socket that a view is called with, None without one.
+
+    A method has it behind ``self``, and a decorator may put anything in front of it.
+    """
+    for one in given:
+        if hasattr(one, "sock") and hasattr(one, "close"):
+            return one
+    return None
+
+
 def _run_attached(
     connection: Attachable | None, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Run a handler while its socket can be closed from elsewhere."""
-    if connection and args and not connection.attach(args[0]):
+    ws = _socket_among(*args, *kwargs.values())
+    if connection and ws is not None and not connection.attach(ws):
         return None
     try:
         return view(*args, **kwargs)
@@ -161,7 +174,7 @@ def _run_attached(
         if connection:
             connection.close(POLICY_CLOSE, "scope_missing")
         else:
-            args[0].close(POLICY_CLOSE, "scope_missing")
+            ws.close(POLICY_CLOSE, "scope_missing")
     except (OSError, LocalProtocolError):
         # A handler that was sending when its socket was closed; that is no fault of the site's,
         # and an answer would be HTTP behind the close frame.
@@ -174,10 +187,10 @@ def _run_attached(
     return None
 
 
-def _stop(args: tuple[Any, ...], why: str) -> None:
+def _stop(ws: Any, why: str) -> None:
     """Close the socket that was opened unguarded; raising would write HTTP into it."""
     _log.error("a protected view was reached and did not run: %s", why)
-    if args and hasattr(args[0], "close"):
-        args[0].close(1011, "unguarded")
+    if ws is not None:
+        ws.close(1011, "unguarded")
         return
     raise RuntimeError(f"a protected view was reached and did not run: {why}")

@@ -10,6 +10,7 @@ import logging
 import re
 import traceback
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from copy import copy
 from typing import Any
 
@@ -21,6 +22,11 @@ REDACTED = "[redacted]"
 ACCESS_AND_ERROR_LOGS = ("werkzeug", "gunicorn.access", "gunicorn.error", "gevent.pywsgi")
 """The loggers of the servers. gevent.pywsgi logs to one only when it is given one."""
 
+_CLEANED_APART = ("args", "exc_info")
+"""What formatters expect in a form of its own."""
+
+_COLLECTIONS = (list, tuple, set, frozenset)
+"""Not what derives from them, whose making may want more than its elements."""
 
 # A parameter named `t` is none of `x_host=`; what ends in a letter may be an escaped ? or &.
 _BEGIN = r"(?:(?<![A-Za-z0-9_])|(?<=%3F)|(?<=%26)|(?<=u003F)|(?<=u0026))"
@@ -88,7 +94,8 @@ class TokenFilter(logging.Filter):
         record.args = _clean_args(record.args)
         _clean_message(record)
         for name, value in list(vars(record).items()):
-            setattr(record, name, clean(value))
+            if name not in _CLEANED_APART:
+                setattr(record, name, clean(value))
         _clean_exception(record)
         return True
 
@@ -101,45 +108,88 @@ def filter_logs(loggers: Iterable[str], param: str | None = None) -> None:
         logging.getLogger(name).addFilter(TokenFilter())
 
 
-def clean(value: Any) -> Any:
-    """Return a text, or a mapping of texts, without tokens; a copy only where one was found."""
-    if isinstance(value, str):
-        return redact(value)
-    if not isinstance(value, Mapping):
-        return value
-    if all(redact(text) == text for text in value.values() if isinstance(text, str)):
-        return value
-    # A copy, because the caller's mapping may be the WSGI environ; of its own class, because
-    # gunicorn's atoms answer for keys they do not hold.
-    copied: Any = copy(value) if hasattr(value, "__setitem__") else dict(value)
-    for key, held in value.items():
-        copied[key] = _clean_object(held)
-    return copied
+def clean(value: Any, above: tuple[int, ...] = ()) -> Any:
+    """Return a value without tokens, of whatever kind; a copy only where one was found.
 
-
-def _clean_args(args: Any) -> Any:
-    return tuple(map(_clean_object, args)) if isinstance(args, tuple) else clean(args)
-
-
-class _Text(str):
-    """What stands in for an object whose text holds a token; ``%r`` shows the same."""
-
-    __slots__ = ()
-    __repr__ = str.__str__
-
-
-def _clean_object(value: Any) -> Any:
-    """Return a value of any kind, or a text in its place when its own holds a token."""
-    if isinstance(value, (str, Mapping)):
-        return clean(value)
-    if value is None or isinstance(value, (int, float)):
-        return value
+    Mappings, lists, tuples and sets are cleaned inside; ``above`` are the ids of those that hold
+    this one. Another object whose text holds a token is replaced by that text.
+    """
     try:
+        if isinstance(value, str):
+            return value if (without := redact(value)) == value else without
+        if value is None or isinstance(value, (int, float)):
+            return value
+        # What holds itself has no end; its text has.
+        if id(value) not in above:
+            if isinstance(value, Mapping):
+                return _clean_mapping(value, (*above, id(value)))
+            if type(value) in _COLLECTIONS:
+                return _clean_collection(value, (*above, id(value)))
         text = repr(value) + str(value)
-        return value if redact(text) == text else _Text(redact(str(value)))
+        return value if redact(text) == text else _Text(redact(str(value)), value)
     except Exception:
         # Whatever a log line holds, logging it must not end a request.
         return value
+
+
+def _clean_mapping(value: Mapping[Any, Any], above: tuple[int, ...]) -> Any:
+    cleaned = {key: (held, clean(held, above)) for key, held in value.items()}
+    found = {key: new for key, (held, new) in cleaned.items() if new is not held}
+    if found and isinstance(value, dict):
+        # A copy, because the caller's mapping may be the WSGI environ; of its own class, because
+        # gunicorn's atoms answer for keys they do not hold. request.args takes no writes, and what
+        # is no dict, as os.environ, may write a copy's through.
+        with suppress(Exception):
+            copied = copy(value)
+            for key, new in found.items():
+                copied[key] = new
+            value, found = copied, {}
+    if found or _holds_more(value):
+        return {clean(key, above): new for key, (_, new) in cleaned.items()}
+    return value
+
+
+def _holds_more(value: Mapping[Any, Any]) -> bool:
+    """Tell whether there is a token in a key, or in what items() leaves out, as a MultiDict's."""
+    if any(clean(key) is not key for key in value):
+        return True
+    own = getattr(type(value), "items", None) is dict.items
+    return not own and redact(text := repr(value)) != text
+
+
+def _clean_collection(value: Any, above: tuple[int, ...]) -> Any:
+    cleaned = [clean(held, above) for held in value]
+    if all(new is held for new, held in zip(cleaned, value, strict=True)):
+        return value
+    return type(value)(cleaned)
+
+
+def _clean_args(args: Any) -> Any:
+    return tuple(map(clean, args)) if isinstance(args, tuple) else clean(args)
+
+
+class _Text(str):
+    """What stands in for an object whose text holds a token; ``%r`` shows the same.
+
+    Its attributes are the object's: without them a formatter that reads ``record.request.method``
+    fails, and whoever puts a token in a URL stays out of the log.
+    """
+
+    __slots__ = ("_of",)
+    _of: object
+    __repr__ = str.__str__
+
+    def __new__(cls, text: str, of: object) -> _Text:
+        made = super().__new__(cls, text)
+        made._of = of
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._of, name)
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # A queue to another process takes the text.
+        return str, (str(self),)
 
 
 def _clean_message(record: logging.LogRecord) -> None:
@@ -150,7 +200,7 @@ def _clean_message(record: logging.LogRecord) -> None:
         # A format that does not fit: logging will say so, and show what is left of both.
         return
     # A format that names the parameter would lose its %s when it is cleaned by itself.
-    if (without := redact(message)) != message or clean(record.msg) != record.msg:
+    if (without := redact(message)) != message or clean(record.msg) is not record.msg:
         record.msg, record.args = without, None
 
 

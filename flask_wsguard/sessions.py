@@ -44,6 +44,11 @@ def detach_session(context: RequestContext, *, empty: bool = False) -> None:
     setattr(context, _SESSION_SLOT, copy)
 
 
+def is_thrown_away(context: RequestContext) -> bool:
+    """Tell whether what is written to a request's session reaches no browser."""
+    return context.app.session_interface.is_null_session(session_of(context))
+
+
 def open_session_alone(context: RequestContext, cookie: str) -> SessionMixin | None:
     """Open the session that the site would see, were ``name=value`` the only cookie."""
     app = context.app

@@ -41,8 +41,10 @@ class Site:
         if self.scopes_loader is None:
             return frozenset()
         given = self.scopes_loader(user)
-        scopes = frozenset({given} if isinstance(given, str) else given)
-        if not all(isinstance(scope, str) for scope in scopes):
+        if isinstance(given, str):
+            return frozenset({given})
+        scopes = frozenset(given) if isinstance(given, Iterable) else None
+        if scopes is None or not all(isinstance(scope, str) for scope in scopes):
             raise TypeError(f"scopes_loader returns an iterable of str, not {given!r}")
         return scopes
 
@@ -78,7 +80,7 @@ class State:
     now: Callable[[], float] = time.time
 
     @classmethod
-    def build(cls, settings: Settings, site: Site, app_name: str) -> State:
+    def build(cls, settings: Settings, site: Site) -> State:
         """Derive the keys and the policy once, and open the store."""
         expected = _expected(settings)
         ended = EndedSessions(settings.max_connection_age)
@@ -87,7 +89,9 @@ class State:
         )
         store = open_store(
             settings.storage_uri,
-            app_name,
+            # Not the app's name: who reads one another's tickets must hear of one another's
+            # logouts, whatever their modules are called.
+            settings.cookie_name,
             kept_seconds=settings.max_connection_age,
             token_life=settings.ticket_ttl + 2 * settings.clock_skew + 1,
         )

@@ -164,10 +164,54 @@ def test_asks_again_on_a_connection_that_was_closed_meanwhile(
             SocketOpener(session).open("wss://example.org/echo")
 
 
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+CERTIFICATES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "one file": ("/own.pem", {"certfile": "/own.pem", "keyfile": None}),
+    "two": (("/own.pem", "/own.key"), {"certfile": "/own.pem", "keyfile": "/own.key"}),
+}
+
+
+@pytest.mark.parametrize(("cert", "options"), CERTIFICATES.values(), ids=CERTIFICATES)
+def test_handshake_shows_the_certificate_that_preauth_showed(
+    cert: Any, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that asks its clients for one would drop the socket behind a good preauth."""
+    seen: list[Any] = []
+    monkeypatch.setattr(websocket, "create_connection", lambda _, **given: seen.append(given))
+    granted = requests.Response()
+    granted.status_code = 200
+    granted._content = b'{"token": null, "param": "wsguard_token", "subject": null}'
+    with requests.Session() as session:
+        monkeypatch.setattr(session, "post", lambda *_, **__: granted)
+        session.cert, session.trust_env = cert, False
+        SocketOpener(session).open("wss://example.org/ticker")
+    assert seen[0]["sslopt"] == options
+
+
+UNVERIFIED = {"cert_reqs": 0, "check_hostname": False}
+
+TRUSTED: dict[str, tuple[Any, dict[str, str], bool, dict[str, Any]]] = {
+    "default": (True, {}, True, {}),
+    "file": ("/etc/ca.pem", {}, True, {"ca_certs": "/etc/ca.pem"}),
+    "directory": ("/", {}, True, {"ca_cert_path": "/"}),
+    "nothing": (False, {}, True, UNVERIFIED),
+    "environment": (True, {"REQUESTS_CA_BUNDLE": "/env.pem"}, True, {"ca_certs": "/env.pem"}),
+    "environment, as curl": (True, {"CURL_CA_BUNDLE": "/"}, True, {"ca_cert_path": "/"}),
+    "environment not trusted": (True, {"REQUESTS_CA_BUNDLE": "/env.pem"}, False, {}),
+}
+
+
+@pytest.mark.parametrize("trusted", TRUSTED)
 def test_says_that_a_handshake_failed_and_trusts_as_its_session_does(
-    monkeypatch: pytest.MonkeyPatch,
+    trusted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A 403 behind a good preauth carries no reason; TLS settings are the session's."""
+    verify, environment, trust_env, options = TRUSTED[trusted]
+    for name in CA_BUNDLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     seen: list[Any] = []
 
     def refuse(url: str, **options: Any) -> Any:
@@ -180,14 +224,8 @@ def test_says_that_a_handshake_failed_and_trusts_as_its_session_does(
     monkeypatch.setattr(websocket, "create_connection", refuse)
     with requests.Session() as session:
         monkeypatch.setattr(session, "post", lambda *_, **__: granted)
-        for verify in (True, "/etc/ca.pem", False):
-            session.verify = verify
-            with pytest.raises(ConnectionRefused) as refused:
-                SocketOpener(session).open("wss://example.org/ticker")
-            assert (refused.value.reason, refused.value.status) == ("handshake_failed", 403)
-    where, page = "wss://example.org/ticker", "https://example.org"
-    assert seen == [
-        (where, {}, page),
-        (where, {"ca_certs": "/etc/ca.pem"}, page),
-        (where, {"cert_reqs": 0, "check_hostname": False}, page),
-    ]
+        session.verify, session.trust_env = verify, trust_env
+        with pytest.raises(ConnectionRefused) as refused:
+            SocketOpener(session).open("wss://example.org/ticker")
+        assert (refused.value.reason, refused.value.status) == ("handshake_failed", 403)
+    assert seen == [("wss://example.org/ticker", options, "https://example.org")]

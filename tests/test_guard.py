@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, Response, abort, request, session
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    copy_current_request_context,
+    current_app,
+    request,
+    session,
+)
 from flask_login import LoginManager, UserMixin, current_user, login_user
 from flask_sock import Sock
 from flask_sqlalchemy import SQLAlchemy
@@ -32,6 +41,7 @@ from flask_wsguard import (
     ws_public,
 )
 from flask_wsguard.core.refusals import Refused
+from flask_wsguard.live.connection import Connection
 from flask_wsguard.reports import HandshakeRefusal
 from flask_wsguard.servers import IN_A_TEST, NO_SOCKET, ONE_SOCKET
 
@@ -450,6 +460,53 @@ def test_any_origin_route_sees_an_anonymous_user_and_an_empty_session(app: Flask
     assert opened.messages == ["anyone None []"]
     # The control: on a plain public route the same cookies are alice.
     assert alice.open("/ticker").messages == ["public alice False"]
+
+
+def speaks_of_its_visitor() -> Any:
+    """Return a handler that asks who is there in every context it can get."""
+
+    @ws_public(any_origin=True)
+    def handler(ws: Any) -> None:
+        def say() -> None:
+            seen = request.headers.get("Cookie"), request.headers.get("Authorization")
+            ws.send(f"{current_user.get_id()} {dict(session)} {dict(request.cookies)} {seen}")
+
+        say()
+        copy_current_request_context(say)()
+        with current_app.app_context():
+            say()
+
+    return handler
+
+
+NOBODY = "None {} {} (None, None)"
+OBSERVED_AND_FULL = {"WSGUARD_ENFORCE": False, "WSGUARD_MAX_CONNECTIONS": 1}
+
+
+@pytest.mark.parametrize("config", [{}, OBSERVED_AND_FULL], ids=["enforced", "observed"])
+def test_any_origin_route_sees_nobody_in_other_contexts_either(config: dict[str, Any]) -> None:
+    """A copied context, or a new one, would load the user again, by the remember cookie."""
+    app = make_site(**config)
+    Sock(app).route("/whoever")(speaks_of_its_visitor())
+    alice = Visitor(app)
+    alice.log_in("alice", remember="yes")
+    login = {"HTTP_AUTHORIZATION": "Basic YWxpY2U6c2VjcmV0"}
+    if config:
+        app.extensions["wsguard"].sockets.hold(Connection(None, "/the only one"))
+    opened = alice.open("/whoever", origin="https://evil.example.net", environ_overrides=login)
+    assert opened.messages == [NOBODY] * 3
+
+
+def test_plain_public_route_knows_its_visitor(app: Flask) -> None:
+    """The control: without ``any_origin`` a handler has its cookies."""
+
+    @Sock(app).route("/visitor")
+    @ws_public
+    def visitor(ws: Any) -> None:
+        with current_app.app_context():
+            ws.send(f"{current_user.get_id()} {'session' in request.cookies}")
+
+    assert logged_in(app).open("/visitor").messages == ["alice True"]
 
 
 def test_any_origin_route_works_without_flask_login() -> None:

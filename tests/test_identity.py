@@ -165,8 +165,8 @@ def test_loader_that_raises_at_the_handshake_is_a_500_before_the_upgrade() -> No
 @pytest.mark.parametrize(
     "rubbish",
     ["alice", True, 5, ("alice", None), {"id": "alice"}, Identity("", None),
-     Identity(7, None), Identity(None, None)],  # type: ignore[arg-type]
-    ids=["str", "true", "number", "tuple", "dict", "empty-id", "number-id", "no-id"],
+     Identity(7, None), Identity(None, None), Identity("7", None, 7)],  # type: ignore[arg-type]
+    ids=["str", "true", "number", "tuple", "dict", "empty-id", "number-id", "no-id", "session"],
 )  # fmt: skip
 def test_loader_that_returns_rubbish_is_a_clear_error(rubbish: Any) -> None:
     """What is not an Identity with an id is the developer's error."""
@@ -190,7 +190,7 @@ def test_ended_session_of_a_custom_loader_is_its_own_business() -> None:
     app = site((by_cookie, True))
     visitor = Visitor(app)
     state = app.extensions["wsguard"]
-    state.ended.add(digest_of("one"), state.now())
+    state.ended.add(digest_of("one"))
     answer = visitor.preauth("/hello", cookies="sid=alice.one")
     assert answer.json["reason"] == "session_ended"
     assert visitor.preauth("/hello", cookies="sid=alice.two").status_code == 200

@@ -6,12 +6,13 @@ import hashlib
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, g, request
+from flask_login import UserMixin, login_user, logout_user
 
 from flask_wsguard.core.tickets import Ticket
 from flask_wsguard.live.connection import Connection
 
-from .sites import SECRET, make_site
+from .sites import SECRET, User, make_site
 from .visitor import ORIGIN, Visitor
 
 OFF = {"WSGUARD_DISCONNECT_ON_LOGOUT": False}
@@ -124,3 +125,44 @@ def test_preauth_says_that_the_session_was_logged_out() -> None:
     old = visitor.cookie_header()
     visitor.log_out()
     assert visitor.preauth(cookies=old).json["detail"] == "(logged out) Log in again."
+
+
+class Gone(UserMixin):
+    """A row that was deleted by a statement: whatever is asked of it raises."""
+
+    def get_id(self) -> str:
+        raise LookupError("the row is gone")
+
+
+def test_logout_of_a_row_that_is_gone_closes_its_sockets() -> None:
+    """Flask-Login asks a user nothing at logout, and a deleted account is logged out as well."""
+    app = make_site()
+
+    @app.post("/delete-me")
+    def delete_me() -> str:
+        g._login_user = Gone()
+        logout_user()
+        return "gone"
+
+    visitor = Visitor(app)
+    visitor.log_in("alice")
+    held = hold(app, "any", nonce_of(visitor))
+    assert visitor.client.post("/delete-me", base_url=ORIGIN).text == "gone"
+    assert (held.code, held.reason) == (4401, "session_ended")
+
+
+def test_login_at_preauth_leaves_the_browser_its_nonce() -> None:
+    """A site behind an SSO proxy logs in at each request, also where the session is not saved."""
+    app = make_site()
+
+    @app.before_request
+    def log_in() -> None:
+        if request.path == "/wsguard/preauth":
+            login_user(User("alice"))
+
+    visitor = Visitor(app)
+    visitor.log_in("alice")
+    nonce, held = nonce_of(visitor), hold(app, "any", nonce_of(visitor))
+    assert visitor.connect(token=visitor.token()).reason is None
+    assert nonce_of(visitor) == nonce
+    assert not held.is_closing

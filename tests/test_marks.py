@@ -14,6 +14,7 @@ from flask_wsguard import ScopeMissing, WSGuard, current_ticket, ws_protected, w
 from flask_wsguard.core.case import Protected, Public
 from flask_wsguard.core.refusals import Refusal, Refused
 from flask_wsguard.marks import mark_of, naming_view
+from flask_wsguard.testing import connect
 
 from .sites import SECRET, make_site
 from .visitor import ORIGIN, UPGRADE, Clock, Visitor
@@ -317,3 +318,70 @@ def test_hook_of_two_requests_shares_no_verdict(alice: Visitor) -> None:
     alice.open("/write", alice.token("/write"))
     answer = alice.client.get("/write", base_url=ORIGIN, headers={**UPGRADE, "Origin": ORIGIN})
     assert answer.status_code == 403
+
+
+class Chat:
+    """A view that is a method, and has no socket in front."""
+
+    @ws_protected
+    def method(self, ws: Any) -> None:
+        ws.send("method")
+        ws.receive()
+
+
+def with_argument(view: Any) -> Any:
+    """Put something in front of the socket, as decorators that inject do."""
+
+    @functools.wraps(view)
+    def wrapper(ws: Any) -> Any:
+        return view({"a": "database"}, ws)
+
+    return wrapper
+
+
+@ws_protected
+def injected(database: Any, ws: Any) -> None:
+    ws.send("injected")
+    ws.receive()
+
+
+def by_name(view: Any) -> Any:
+    """Call a view by the names of its arguments."""
+
+    @functools.wraps(view)
+    def wrapper(ws: Any) -> Any:
+        return view(database=None, ws=ws)
+
+    return wrapper
+
+
+@pytest.mark.parametrize(
+    "view",
+    [Chat().method, with_argument(injected), by_name(injected)],
+    ids=["self", "argument", "by-name"],
+)
+def test_socket_need_not_be_the_first_argument(view: Any) -> None:
+    """What stands in front of it was closed in its place, and the logout was a 500."""
+    app = make_site()
+    Sock(app).route("/later", endpoint="later")(view)
+    client = app.test_client()
+    client.post("/login/alice", base_url=ORIGIN)
+    with connect(client, "/later", base_url=ORIGIN) as socket:
+        assert socket.receive() in {"method", "injected"}
+        assert client.post("/logout", base_url=ORIGIN).status_code == 200
+        assert socket.wait_closed(5).code == 4401
+
+
+def test_scope_that_a_method_lacks_closes_its_socket() -> None:
+    app = make_site()
+
+    class Room:
+        @ws_protected
+        def enter(self, ws: Any) -> None:
+            current_ticket.require("nobody has it")
+
+    Sock(app).route("/of-a-class", endpoint="of-a-class")(Room().enter)
+    client = app.test_client()
+    client.post("/login/alice", base_url=ORIGIN)
+    with connect(client, "/of-a-class", base_url=ORIGIN) as socket:
+        assert socket.wait_closed(5).code == 4403

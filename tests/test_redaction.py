@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
+import os
+import pickle
 import secrets
 import sys
 from datetime import timedelta
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from flask import Flask
 from gunicorn.config import Config
 from gunicorn.glogging import SafeAtoms
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 
 from flask_wsguard.core.tickets import Keys, Token, new_id
 from flask_wsguard.ops.logs import GunicornLogger
@@ -27,6 +31,8 @@ URL = f"/echo?room=1&wsguard_token={TOKEN}&x=2"
 
 class Request:
     """An object whose text holds a token, as Werkzeug's requests do."""
+
+    method = "GET"
 
     def __repr__(self) -> str:
         return f"<Request '{URL}'>"
@@ -142,6 +148,131 @@ def test_stack_and_extra_fields_are_cleaned(lines: tuple[logging.Logger, io.Stri
     assert SECRET not in repr(vars(record))
     assert record.args == {"q": "wsguard_token=[redacted]", "status": 403}
     assert atoms["q"] == f"wsguard_token={TOKEN}"
+
+
+class Place(NamedTuple):
+    """What a list of its fields does not make."""
+
+    url: str
+    status: int
+
+
+def own_knot() -> dict[str, Any]:
+    knot: dict[str, Any] = {"url": URL}
+    knot["self"] = knot
+    return knot
+
+
+CLEAN_URL = "/echo?room=1&wsguard_token=[redacted]&x=2"
+CLEAN_REQUEST = f"<Request '{CLEAN_URL}'>"
+
+EXTRA: dict[str, tuple[Any, Any]] = {
+    "two levels, as ECS has them": (
+        {"request": {"url": URL, "method": "GET"}},
+        {"request": {"url": CLEAN_URL, "method": "GET"}},
+    ),
+    "five levels": ({1: {2: {3: {4: {5: URL}}}}}, {1: {2: {3: {4: {5: CLEAN_URL}}}}}),
+    "a list": ([URL, 403], [CLEAN_URL, 403]),
+    "a list in a dictionary": ({"urls": [URL]}, {"urls": [CLEAN_URL]}),
+    "a dictionary in a list": ([{"url": URL}], [{"url": CLEAN_URL}]),
+    "a tuple": ((URL, None), (CLEAN_URL, None)),
+    "a set": ({URL}, {CLEAN_URL}),
+    "a named tuple": (Place(URL, 403), f"Place(url='{CLEAN_URL}', status=403)"),
+    "an object": (Request(), CLEAN_REQUEST),
+    "an object in a dictionary": ({"request": Request()}, {"request": CLEAN_REQUEST}),
+    "an object in a list": ([Request()], [CLEAN_REQUEST]),
+    "bytes": (URL.encode(), f"b'{CLEAN_URL}'"),
+    "a key": ({URL: 1, "n": 2}, {CLEAN_URL: 1, "n": 2}),
+    "a mapping that takes no writes": (MappingProxyType({"q": URL}), {"q": CLEAN_URL}),
+    "a dictionary that takes no writes": (
+        ImmutableMultiDict([("a", "1"), ("q", TOKEN)]),
+        {"a": "1", "q": "[redacted]"},
+    ),
+    "a second value": (MultiDict([("a", "1"), ("a", TOKEN)]), {"a": "1"}),
+    "what holds itself": (
+        own_knot(),
+        {"url": CLEAN_URL, "self": f"{{'url': '{CLEAN_URL}', 'self': {{...}}}}"},
+    ),
+}
+
+
+@pytest.mark.parametrize("extra", EXTRA)
+def test_extra_field_is_cleaned_however_deep(
+    extra: str, lines: tuple[logging.Logger, io.StringIO]
+) -> None:
+    """What a formatter of JSON would write out; the caller's own stays as it was."""
+    logger, _ = lines
+    given, expected = EXTRA[extra]
+    before = repr(given)
+    records: list[logging.LogRecord] = []
+    logger.addFilter(lambda record: not records.append(record))
+    logger.warning("refused", extra={"field": given})
+    assert SECRET in repr(vars(records[0])["field"])
+    logger.filters.insert(0, TokenFilter())
+    logger.warning("refused", extra={"field": given})
+    cleaned = vars(records[1])["field"]
+    assert cleaned == expected
+    assert SECRET not in repr(cleaned) + json.dumps(cleaned, default=list)
+    assert repr(given) == before
+
+
+def test_extra_field_without_a_token_is_the_callers_own(
+    lines: tuple[logging.Logger, io.StringIO],
+) -> None:
+    """A handler may want the object; nothing is copied in vain."""
+    logger, _ = lines
+    records: list[logging.LogRecord] = []
+    logger.addFilter(TokenFilter())
+    logger.addFilter(lambda record: not records.append(record))
+    nested = {"a": [1, {"b": ("c", 2.5, None)}]}
+    for field in (nested, ["d"], object(), MultiDict({"a": "1"}), Grumpy()):
+        logger.warning("refused", extra={"field": field})
+        assert vars(records.pop())["field"] is field
+
+
+def test_object_whose_text_is_cleaned_still_has_its_attributes(
+    lines: tuple[logging.Logger, io.StringIO],
+) -> None:
+    """Or a token in a URL would keep its sender out of a log that names record.request.method."""
+    logger, stream = lines
+    logger.handlers[0].setFormatter(
+        logging.Formatter("{request.method} {request} {request!r}", style="{")
+    )
+    records: list[logging.LogRecord] = []
+    logger.addFilter(TokenFilter())
+    logger.addFilter(lambda record: not records.append(record) or True)
+    logger.warning("refused", extra={"request": Request()})
+    assert stream.getvalue() == f"GET {CLEAN_REQUEST} {CLEAN_REQUEST}\n"
+    request = vars(records[0])["request"]
+    with pytest.raises(AttributeError):
+        _ = request.nothing
+    again = pickle.loads(pickle.dumps(request))
+    assert (type(again), again) == (str, CLEAN_REQUEST)
+
+
+def test_environment_of_the_process_is_not_written(
+    lines: tuple[logging.Logger, io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of os.environ writes to the same environment."""
+    logger, _ = lines
+    records: list[logging.LogRecord] = []
+    monkeypatch.setenv("QUERY_STRING", URL)
+    logger.addFilter(TokenFilter())
+    logger.addFilter(lambda record: not records.append(record))
+    logger.warning("%(QUERY_STRING)s", os.environ, extra={"field": os.environ})
+    assert os.environ["QUERY_STRING"] == URL
+    assert vars(records[0])["field"]["QUERY_STRING"] == CLEAN_URL
+    assert records[0].getMessage() == CLEAN_URL
+
+
+def test_query_of_a_request_as_an_argument_ends_no_request(
+    lines: tuple[logging.Logger, io.StringIO],
+) -> None:
+    """What takes no writes raised from the filter, where logging catches nothing."""
+    logger, stream = lines
+    logger.addFilter(TokenFilter())
+    logger.warning("%s", ImmutableMultiDict([("wsguard_token", TOKEN)]))
+    assert stream.getvalue() == "{'wsguard_token': '[redacted]'}\n"
 
 
 def test_gunicorns_atoms_stay_what_they_are(lines: tuple[logging.Logger, io.StringIO]) -> None:

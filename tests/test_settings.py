@@ -347,7 +347,7 @@ def test_all_faults_stand_in_one_message() -> None:
             }
         )
     lines = str(caught.value).splitlines()
-    assert lines[0] == "flask_wsguard cannot start:"
+    assert lines[0] == "flask_wsguard is not configured:"
     assert [re.split(r"[ :]", line[2:])[0] for line in lines[1:]] == [
         "WSGUARD_TOKEN_PARAMS",
         "WSGUARD_ALLOWED_ORIGINS",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import pytest
+from flask import copy_current_request_context
+from flask_login import current_user
+from flask_sock import Sock
 from werkzeug.test import TestResponse
 
 from flask_wsguard import connection_closed, connection_opened, ws_protected, ws_public
@@ -14,6 +18,7 @@ from flask_wsguard.live.registry import Selector
 from flask_wsguard.servers import EVERY_THREAD, IN_A_TEST, NO_OWN_PROTOCOL, NO_SOCKET
 from flask_wsguard.stores import StoreUnavailable
 from flask_wsguard.stores.memory import MemoryStore
+from flask_wsguard.testing import connect as open_socket
 
 from .sites import make_site
 from .visitor import ORIGIN, UPGRADE, Visitor
@@ -191,3 +196,39 @@ def test_store_that_is_away_is_told_with_its_own_words() -> None:
     app.extensions["wsguard"].store._store = Away()
     outcome = visitor.connect("/any", token)
     assert (outcome.reason, outcome.detail) == ("store_unavailable", "the disk is full")
+
+
+def test_copied_context_that_ends_leaves_the_socket_in_its_slot() -> None:
+    """A thread that a handler starts has the same environ, and no say on the socket's end."""
+    app, ended = make_site(), threading.Event()
+
+    @Sock(app).route("/helped")
+    @ws_protected
+    def helped(ws: Any) -> None:
+        @copy_current_request_context
+        def help_out() -> None:
+            ws.send(current_user.get_id())
+
+        thread = threading.Thread(target=help_out)
+        thread.start()
+        thread.join()
+        ended.set()
+        ws.receive()
+
+    closed: list[Any] = []
+
+    def hear(_: Any, **facts: Any) -> None:
+        closed.append(facts["code"])
+
+    client = app.test_client()
+    client.post("/login/alice", base_url=ORIGIN)
+    with (
+        connection_closed.connected_to(hear),
+        open_socket(client, "/helped", base_url=ORIGIN) as socket,
+    ):
+        assert socket.receive() == "alice"
+        assert ended.wait(5)
+        assert (len(app.extensions["wsguard"].sockets.registry), closed) == (1, [])
+        client.post("/logout", base_url=ORIGIN)
+        assert socket.wait_closed(5).code == 4401
+    assert closed == [4401]

@@ -196,6 +196,23 @@ def test_kit_carries_the_token_as_the_site_asks(
     assert offer == (theirs or (None if "query" in carriers else "wsguard"))
 
 
+def test_view_sees_the_clients_own_address_and_browser(client: FlaskClient) -> None:
+    """What environ_base says: strong session protection takes any other for a stolen session."""
+    client.application.login_manager.session_protection = "strong"  # type: ignore[attr-defined]
+    client.environ_base |= {"REMOTE_ADDR": "192.0.2.7", "HTTP_USER_AGENT": "suite/1"}
+    client.post("/login/alice")
+    seen: list[tuple[str | None, str]] = []
+
+    def note(_: Flask, **__: Any) -> None:
+        seen.append((request.remote_addr, request.user_agent.string))
+
+    with handshake_accepted.connected_to(note, client.application):
+        assert isinstance(handshake(client, "/echo"), Accepted)
+        with connect(client, "/echo") as socket:
+            assert socket.receive() == "alice alice"
+    assert seen == [("192.0.2.7", "suite/1")] * 2
+
+
 def test_connect_tells_how_it_was_closed(client: FlaskClient) -> None:
     """By code and reason, by 1006 where it was cut, and again on every further use."""
     with connect(client, "/talk") as socket:

@@ -863,10 +863,11 @@ def test_scopes_loader_returns_any_iterable_of_str(given: Any, scopes: set[str])
     assert visitor.connect("/any", visitor.token("/any")).ticket.scopes == scopes
 
 
-def test_scopes_loader_that_returns_rubbish_is_a_clear_error() -> None:
+@pytest.mark.parametrize("rubbish", [[1], None, 7], ids=["number-in-it", "none", "number"])
+def test_scopes_loader_that_returns_rubbish_is_a_clear_error(rubbish: Any) -> None:
     """A bug in the site's own loader is a 500: never an open door, never hidden."""
     app = make_site()
-    app.extensions["test_guard"].scopes_loader(lambda user: [1])
+    app.extensions["test_guard"].scopes_loader(lambda user: rubbish)
     app.testing = True
     visitor = Visitor(app)
     visitor.log_in("alice")

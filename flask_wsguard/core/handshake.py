@@ -184,7 +184,10 @@ def session_is_undisputed(case: Case) -> Refused | None:
 
 def session_is_alive(case: Case) -> Refused | None:
     """Refuse when nobody is logged in any more, or with the cookie of a recorded logout."""
-    if case.session and (case.session.user_id is None or case.session.ended):
+    if case.session and case.session.user_id is None:
+        seen = "the handshake names nobody: logged out, or logged in by a header that cannot travel"
+        return Refused(Refusal.SESSION_ENDED, seen)
+    if case.session and case.session.ended:
         return Refused(Refusal.SESSION_ENDED, "logged out")
     return None
 

@@ -22,6 +22,10 @@ from .sockets import SIGN_IN_AGAIN, Sockets
 
 _log = logging.getLogger("flask_wsguard")
 
+_FOREIGN = (
+    "a notice that this site did not sign was ignored, and so will others be: another site, or "
+    "somebody else, writes to this store. Give each site a WSGUARD_COOKIE_NAME of its own"
+)
 _WAIT_SECONDS = 1.0
 _CATCH_UP_SECONDS = 1.0
 _IDS_KEPT = 10_000
@@ -53,6 +57,7 @@ class Bus:
         self._daemon = Daemon("wsguard-notices")
         self._known: OrderedDict[str, None] = OrderedDict()
         self._outbox = Outbox(hearing.kept)
+        self._met_foreign = False
 
     def listen(self) -> None:
         """Start the thread once per process, and let it catch up, for a second at the most.
@@ -69,10 +74,11 @@ class Bus:
     def _start(self) -> None:
         self._daemon.start(partial(_run, weakref.ref(self)))
 
-    def tell(self, **fields: str | int) -> bool:
+    def tell(self, *, later: bool = True, **fields: str | int) -> bool:
         """Tell the other processes; whoever calls has acted here already.
 
-        False while the store is away: they are told when it is back, unless this process ends.
+        False while the store is away: they are told when it is back, unless this process ends, or
+        is known to (``later=False``).
         """
         if not self._store.is_shared:
             return True
@@ -81,9 +87,10 @@ class Bus:
         text = write_notice(notice, self._hearing.keys)
         if self._store.publish(text):
             return True
-        self._outbox.put(text)
-        # This process may serve views only, and have heard nothing so far.
-        self._start()
+        if later:
+            self._outbox.put(text)
+            # This process may serve views only, and have heard nothing so far.
+            self._start()
         return False
 
     def hear(self, text: str) -> None:
@@ -91,7 +98,9 @@ class Bus:
         hearing = self._hearing
         notice = read_notice(text, hearing.keys)
         if notice is None:
-            _log.warning("a notice that this site did not sign was ignored")
+            if not self._met_foreign:
+                self._met_foreign = True
+                _log.warning("%s", _FOREIGN)
             return
         if notice.id in self._known:
             return
@@ -99,7 +108,7 @@ class Bus:
         if not -60 <= hearing.now() - notice.issued_at <= hearing.kept:
             _log.warning("a notice from another time was ignored: compare clocks")
         elif notice.ended:
-            hearing.ended.add(notice.ended, hearing.now())
+            hearing.ended.add(notice.ended)
             if hearing.close_on_logout:
                 self._close(notice, SIGN_IN_AGAIN, "session_ended")
         elif notice.code:
@@ -118,8 +127,10 @@ class Bus:
         if notice.ended:
             return connection.nonce_digest == notice.ended
         ticket = connection.ticket
-        # A socket opened since is the client that came back.
-        if connection.opened_wall > notice.issued_at + self._hearing.leeway:
+        # A socket opened since is the client that came back. By its age, because a clock that was
+        # set back would keep the sockets of before from everybody else's disconnect.
+        opened = self._hearing.now() - (time.monotonic() - connection.opened_at)
+        if opened > notice.issued_at + self._hearing.leeway:
             return False
         if ticket is None:
             return not (notice.user or notice.session or notice.ticket)

@@ -44,7 +44,6 @@ class Connection:
         "max_age",
         "nonce",
         "opened_at",
-        "opened_wall",
         "path",
         "reason",
         "ticket",
@@ -71,7 +70,6 @@ class Connection:
         self.drain_at = math.inf
         self.nonce = nonce
         self.opened_at = time.monotonic()
-        self.opened_wall = time.time()
         self.max_age = max_age
         self.code: int | None = None
         self.reason = ""

@@ -131,7 +131,11 @@ class Sockets(Ticker):
 
 def raw_socket(environ: dict[str, Any]) -> Any:
     """Return the socket below a request, where the server shows it."""
-    return environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if sock := environ.get("gunicorn.socket") or environ.get("werkzeug.socket"):
+        return sock
+    # gevent's own server shows it in no other place; simple-websocket looks here too.
+    stream = getattr(environ.get("wsgi.input"), "rfile", None)
+    return getattr(getattr(stream, "raw", None), "_sock", None)
 
 
 def drain_all() -> None:

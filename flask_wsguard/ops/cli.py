@@ -6,7 +6,6 @@ import click
 from flask.cli import AppGroup
 
 from ..disconnect import disconnect
-from ..live.registry import Selector
 from ..live.sockets import SIGN_IN_AGAIN
 from .check import check
 from .explain import explain
@@ -30,11 +29,12 @@ def disconnect_command(
 ) -> None:
     """Close open sockets in all processes. Needs WSGUARD_STORAGE_URI."""
     guarded_app()
-    selector = Selector(user_id, session, ticket_id)
-    if everybody == (selector != Selector()):
+    ids = {"user_id": user_id, "session": session, "ticket_id": ticket_id}
+    given = {name: value for name, value in ids.items() if value is not None}
+    if everybody == bool(given):
         raise click.UsageError("say whose: --user, --session, --ticket or --all")
     try:
-        disconnect(selector, code=SIGN_IN_AGAIN, reason="disconnected")
+        disconnect(**given, code=SIGN_IN_AGAIN, reason="disconnected")
     except ValueError as fault:
         raise click.UsageError(str(fault)) from None
     except RuntimeError as fault:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import click
 from flask import Flask
 from flask.cli import with_appcontext
+from flask.testing import FlaskClient
 from werkzeug.exceptions import SecurityError
 from werkzeug.test import TestResponse
 
@@ -27,6 +28,10 @@ _OF_FLASK_LOGIN = (
     "This command logs in by Flask-Login's session alone: where users bring another credential, "
     "ask preauth with that."
 )
+
+
+_AGENT = "flask-wsguard"
+"""The User-Agent of preauth and of both commands, because a login may be bound to it."""
 
 
 @click.command("ticket")
@@ -49,7 +54,7 @@ def ticket(user_id: str, path: str, site: str, origin: str | None) -> None:
     with _unlogged(), _trusted(own):
         grant, cookies = _preauth(app, state, user_id, pathname, f"{own}{parts.path}", page)
     query, offer = _carried(grant, state.settings.token_carriers)
-    headers = [f"Origin: {page}", *offer, f"Cookie: {cookies}"]
+    headers = [f"User-Agent: {_AGENT}", f"Origin: {page}", *offer, f"Cookie: {cookies}"]
     click.echo(f"# as {user_id}, within {grant['expires_in']} seconds; then ask for another")
     click.echo(_curl(f"{own}{pathname}{query}", headers))
     click.echo(_websocat(f"{own}{pathname}{query}", headers))
@@ -97,19 +102,44 @@ def _preauth(
 ) -> tuple[dict[str, Any], str]:
     """Log in inside this process, ask the real preauth; return its answer and the cookies."""
     client = app.test_client()
-    with client.session_transaction(base_url=base) as session:
-        session["_user_id"], session["_fresh"] = user_id, True
-        session[NONCE_KEY] = new_nonce()
+    client.environ_base["HTTP_USER_AGENT"] = _AGENT
+    _log_in(client, user_id, base)
     answer = client.post(
         f"{state.settings.url_prefix}/preauth",
         base_url=base,
         json={"path": pathname},
         headers={"Origin": page},
     )
+    cookies = [_cookie_of_login(app, answer, base)]
     fields = _granted(answer)
-    cookies = [answer.request.environ["HTTP_COOKIE"]]
     cookies += [line.partition(";")[0] for line in answer.headers.getlist("Set-Cookie")]
     return fields, "; ".join(cookies)
+
+
+def _log_in(client: FlaskClient, user_id: str, base: str) -> None:
+    """Write the session as Flask-Login does, bound to this machine and _AGENT."""
+    app = client.application
+    with client.session_transaction(base_url=base) as session:
+        session["_user_id"], session["_fresh"] = user_id, True
+        session[NONCE_KEY] = new_nonce()
+        if has_flask_login():
+            logins = app.login_manager  # type: ignore[attr-defined]
+            # Strong session protection takes a session without it for a stolen one.
+            with app.test_request_context(base_url=base, environ_base=client.environ_base):
+                session["_id"] = logins._session_identifier_generator()
+
+
+def _cookie_of_login(app: Flask, answer: TestResponse, base: str) -> str:
+    """Return the cookie that preauth got. Raises ClickException where it got none."""
+    if sent := answer.request.environ.get("HTTP_COOKIE"):
+        return str(sent)
+    domain = app.session_interface.get_cookie_domain(app)
+    path = app.session_interface.get_cookie_path(app)
+    if not domain and path == "/":
+        raise click.ClickException(f"the site sets no session cookie. {_OF_FLASK_LOGIN}")
+    where = f"{domain or parts_of(base).hostname}{path}"
+    what = f"the session cookie is for {where} and does not go to {base}"
+    raise click.ClickException(f"{what}: name a site that gets it with --site")
 
 
 def _granted(answer: TestResponse) -> dict[str, Any]:

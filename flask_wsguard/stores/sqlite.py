@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..locks import Lock
-from . import MOST_AT_ONCE, StoreUnavailable
+from . import MOST_AT_ONCE, UNTIL_IT_CAN, StoreUnavailable
+
+_log = logging.getLogger("flask_wsguard")
 
 T = TypeVar("T")
 
@@ -50,9 +54,11 @@ class SQLiteStore:
         self._lock = Lock()
         self._has_tables = True
         self._seen = 0
-        # A disk that is away at start-up may come back; the first use says that it is.
-        with suppress(StoreUnavailable):
+        # A disk that is away at start-up may come back.
+        try:
             self._make()
+        except StoreUnavailable as fault:
+            _log.warning("the store cannot be used yet (%s): %s", str(fault), UNTIL_IT_CAN)
 
     def spend(self, token_id: str, seconds: int) -> bool:
         """Remember a token for ``seconds``; True exactly once."""
@@ -123,7 +129,9 @@ class SQLiteStore:
             since = self._missing_since
         # Another process may have made it again, just as empty.
         if since is not None and now - since < self._quarantine:
-            raise StoreUnavailable(f"{self._path} has vanished")
+            folder = self._path.parent
+            what = f"{self._path} is gone" if folder.exists() else f"there is no folder {folder}"
+            raise StoreUnavailable(what)
         if not exists or not self._has_tables:
             self._make()
         with self._lock:
@@ -141,8 +149,11 @@ class SQLiteStore:
         """Make file and tables where they are missing; several processes may do so at once."""
 
         def once() -> None:
+            is_new = not self._path.exists()
             with _opened(str(self._path)) as db:
                 db.executescript(_SCHEMA.format(milliseconds=int(time.time() * 1000)))
+                if is_new:
+                    _give_to_owner_of_folder(self._path)
                 # Locked: somebody else is switching it just now.
                 with suppress(sqlite3.OperationalError):
                     db.execute("PRAGMA journal_mode = WAL")
@@ -152,6 +163,13 @@ class SQLiteStore:
             self._has_tables = True
         except (sqlite3.Error, OSError) as fault:
             raise StoreUnavailable(f"{self._path}: {fault}") from fault
+
+
+def _give_to_owner_of_folder(path: Path) -> None:
+    """Let workers that have dropped root write to what their master, or a command, made as root."""
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
 
 
 @contextmanager

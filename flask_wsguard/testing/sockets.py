@@ -163,9 +163,11 @@ class _View(threading.Thread):
         self._asked = asked
         self._fault: BaseException | None = None
         self.page_left = False
-        # A client of its own, because the test goes on using the other; they share their cookies.
+        # A client of its own, because the test goes on using the other; they share their cookies,
+        # and the address and browser that Flask-Login may have bound the login to.
         self._client = client.application.test_client()
         self._client._cookies = client._cookies
+        self._client.environ_base = client.environ_base
 
     def run(self) -> None:
         """Send the request; its answer is none, for the socket took its place."""

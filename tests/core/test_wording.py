@@ -70,7 +70,11 @@ OVER = {"issued_at": NOW - 90, "expires_at": NOW - 60}
             Refusal.USER_CHANGED,
             "several session cookies disagree",
         ),
-        ({"session": Session(None, None)}, Refusal.SESSION_ENDED, "logged out"),
+        (
+            {"session": Session(None, None)},
+            Refusal.SESSION_ENDED,
+            "the handshake names nobody: logged out, or logged in by a header that cannot travel",
+        ),
         ({"session": ALICES._replace(ended=True)}, Refusal.SESSION_ENDED, "logged out"),
         ({"session": Session("bob", "x")}, Refusal.USER_CHANGED, ""),
         (

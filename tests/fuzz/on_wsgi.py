@@ -103,7 +103,7 @@ def app_of(policy: Policy) -> Flask:
     app.extensions["wsguard"] = state
     for login in LOGINS.values():
         if login.ended and login.nonce:
-            state.ended.add(digest_of(login.nonce), 1e12)
+            state.ended.add(digest_of(login.nonce))
     return app
 
 

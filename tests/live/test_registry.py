@@ -9,6 +9,7 @@ import tracemalloc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -209,9 +210,11 @@ def test_drain_all_reaches_every_app(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_raw_socket() -> None:
-    """Where gunicorn and Werkzeug show it."""
+    """Where gunicorn, Werkzeug and gevent's own server show it."""
     assert raw_socket({"gunicorn.socket": 1}) == 1
     assert raw_socket({"werkzeug.socket": 2}) == 2
+    of_gevent = SimpleNamespace(rfile=SimpleNamespace(raw=SimpleNamespace(_sock=3)))
+    assert raw_socket({"wsgi.input": of_gevent}) == 3
     empty: dict[str, Any] = {}
     assert raw_socket(empty) is None
 

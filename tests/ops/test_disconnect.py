@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -61,3 +63,24 @@ def test_an_empty_option_is_a_mistake(tmp_path: Path, option: str, others: list[
     assert code == 2
     assert "is '', which names nobody" in said
     assert app.extensions["wsguard"].store.notices(0) == []
+
+
+@pytest.mark.parametrize("name", ["user_id", "session", "ticket_id"])
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "is None, which names nobody: leave it out to mean everybody"),
+        ("", "is '', which names nobody: leave it out to mean everybody"),
+        (5, "is 5, which is no str: give a user's as get_id() returns it"),
+        (b"alice", "is b'alice', which is no str: give a user's as get_id() returns it"),
+    ],
+    ids=["none", "empty", "number", "bytes"],
+)
+def test_id_that_names_nobody_closes_nobody(name: str, value: Any, says: str) -> None:
+    """After ``logout_user()`` the current user's id is None: that is nobody, and not everybody."""
+    app = make_site()
+    held = Connection(None, "/ticker")
+    assert app.extensions["wsguard"].sockets.take(held)
+    with app.app_context(), pytest.raises(ValueError, match=f"^{re.escape(f'{name} {says}')}$"):
+        app.extensions["test_guard"].disconnect(**{name: value})
+    assert not held.is_closing

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+from flask_login import current_user, login_fresh
 from flask_sock import Sock
 
 from flask_wsguard import WSGuard, ws_protected
@@ -124,6 +126,42 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], int, str]] = [
     ("trusted", [*ALICE, "--site", "https://a.b"], {"TRUSTED_HOSTS": "a.b"}, 0, "curl"),
     ("relative", ["ticket", "--user", "alice", "--path", "echo"], {}, 2, "with a slash: /echo"),
     ("origin", [*ALICE, "--origin", "http://evil.example"], {}, 1, "origin_not_allowed: "),
+    (
+        "cookie-domain",
+        ALICE,
+        {"SESSION_COOKIE_DOMAIN": "example.org"},
+        1,
+        "Error: the session cookie is for example.org/ and does not go to http://localhost:5000: "
+        "name a site that gets it with --site\n",
+    ),
+    (
+        "cookie-domain-public",
+        ["ticket", "--user", "alice", "--path", "/ticker"],
+        {"SESSION_COOKIE_DOMAIN": "example.org"},
+        1,
+        "Error: the session cookie is for example.org/ and does not go to ",
+    ),
+    (
+        "cookie-domain-named",
+        [*ALICE, "--site", "https://live.example.org"],
+        {"SESSION_COOKIE_DOMAIN": "example.org"},
+        0,
+        "curl",
+    ),
+    (
+        "cookie-path",
+        ALICE,
+        {"SESSION_COOKIE_PATH": "/app"},
+        1,
+        "Error: the session cookie is for localhost/app and does not go to http://localhost:5000: ",
+    ),
+    (
+        "cookie-path-named",
+        [*ALICE, "--site", "http://localhost:5000/app"],
+        {"SESSION_COOKIE_PATH": "/app"},
+        0,
+        "curl",
+    ),
 ]
 
 
@@ -183,6 +221,24 @@ def test_a_listed_page_can_be_played() -> None:
 
 
 @pytest.mark.usefixtures("debug")
+@pytest.mark.parametrize("mode", ["basic", "strong"])
+def test_session_protection_knows_the_login_again(mode: str) -> None:
+    """By address and User-Agent, which both commands name; another browser has a stolen session."""
+    app = make_site(SESSION_PROTECTION=mode)
+    app.add_url_rule("/fresh", view_func=lambda: [current_user.get_id(), login_fresh()])
+    code, said = run(app, *ALICE)
+    assert code == 0, said
+    for command in said.splitlines()[1:]:
+        named = dict(word.split(": ", 1) for word in shlex.split(command) if ": " in word)
+        sent = {name: named[name] for name in ("Cookie", "User-Agent")}
+        client = app.test_client(use_cookies=False)
+        assert client.get("/fresh", headers=sent).json == ["alice", True]
+        sent["User-Agent"] = "another/1"
+        stolen = ["alice", False] if mode == "basic" else [None, False]
+        assert client.get("/fresh", headers=sent).json == stolen
+
+
+@pytest.mark.usefixtures("debug")
 @pytest.mark.parametrize(
     ("loader", "says"),
     [
@@ -216,6 +272,21 @@ def test_a_site_without_flask_login_is_told_by_preauth() -> None:
         "Error: login_required: Nobody is logged in. This command logs in by Flask-Login's session "
         "alone: where users bring another credential, ask preauth with that.\n",
     )
+
+
+@pytest.mark.usefixtures("debug")
+def test_a_site_that_sets_no_session_cookie_is_told_so() -> None:
+    """The login of this command is in that cookie."""
+
+    class NoCookie(SecureCookieSessionInterface):
+        def should_set_cookie(self, app: Flask, session: Any) -> bool:
+            return False
+
+    app = make_site()
+    app.session_interface = NoCookie()
+    code, said = run(app, "ticket", "--user", "alice", "--path", "/ticker")
+    assert code == 1
+    assert said.startswith("Error: the site sets no session cookie. This command logs in by ")
 
 
 @pytest.mark.usefixtures("debug")

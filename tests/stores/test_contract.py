@@ -240,7 +240,7 @@ USER = "user-5f0c77@example.org"
 
 def use(uri: str) -> None:
     """Spend a token, log out and disconnect, as a user whose id must not be found."""
-    app = make_site(WSGUARD_STORAGE_URI=uri, WSGUARD_SINGLE_USE=True)
+    app = make_site(WSGUARD_STORAGE_URI=uri, WSGUARD_SINGLE_USE=True, WSGUARD_COOKIE_NAME="tickets")
     visitor = Visitor(app)
     visitor.log_in(USER)
     token = visitor.token("/any")
@@ -251,8 +251,8 @@ def use(uri: str) -> None:
     visitor.log_out()
 
 
-def test_rows_name_the_app_and_no_user(tmp_path: Path) -> None:
-    """SQLite: every row is ``wsguard:site:…``, and no byte of the file is of a user id."""
+def test_rows_name_the_site_and_no_user(tmp_path: Path) -> None:
+    """SQLite: every row is ``wsguard:<name of the tickets>:…``, and no byte of the file is of a user id."""
     use(f"sqlite:///{tmp_path}/store.db")
     assert not [f for f in tmp_path.iterdir() if USER.encode() in f.read_bytes()]
     db = sqlite3.connect(tmp_path / "store.db")
@@ -262,19 +262,22 @@ def test_rows_name_the_app_and_no_user(tmp_path: Path) -> None:
     finally:
         db.close()
     assert len(keys) == 1
-    assert keys[0].startswith("wsguard:site:spent:")
-    assert apps == ["wsguard:site:"] * 2
+    assert keys[0].startswith("wsguard:tickets:spent:")
+    assert apps == ["wsguard:tickets:"] * 2
 
 
-def test_keys_name_the_app_and_no_user(redis_server: RedisServer) -> None:
-    """Redis: every key is ``wsguard:site:…`` and lapses, and no value holds a user id."""
+def test_keys_name_the_site_and_no_user(redis_server: RedisServer) -> None:
+    """Redis: every key is ``wsguard:<name of the tickets>:…`` and lapses, and no value holds a user id."""
     use(redis_server.uri)
     with redis_server.client as client:
         keys = sorted(client.keys("*"))
         dumps = [client.dump(key) for key in keys]
-        notices = client.xrange("wsguard:site:notices")
+        notices = client.xrange("wsguard:tickets:notices")
         lives = [client.ttl(key) for key in keys]
-    assert [key.rpartition(b":")[0] for key in keys] == [b"wsguard:site", b"wsguard:site:spent"]
+    assert [key.rpartition(b":")[0] for key in keys] == [
+        b"wsguard:tickets",
+        b"wsguard:tickets:spent",
+    ]
     assert len(notices) == 2
     assert not [dump for dump in (*dumps, str(notices).encode()) if USER.encode() in dump]
     assert 3600 < lives[0] <= 3660

@@ -145,8 +145,8 @@ def test_options_that_are_none(options: str) -> None:
     with pytest.raises(ConfigError) as caught:
         RedisStore(f"redis://:{SECRET}@localhost?{options}", "site", 60)
     assert str(caught.value) == (
-        "flask_wsguard cannot start:\n- WSGUARD_STORAGE_URI has an option, or a value of one, that "
-        "redis-py does not take"
+        "flask_wsguard is not configured:\n- WSGUARD_STORAGE_URI has an option, or a value of one, "
+        "that redis-py does not take"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,11 +125,11 @@ def test_deleted_file_spends_nothing_until_the_spent_have_lapsed(
     for _ in range(2):
         for file in tmp_path.glob("store.db*"):
             file.unlink()
-        with pytest.raises(StoreUnavailable, match=rf"^{path} has vanished$"):
+        with pytest.raises(StoreUnavailable, match=rf"^{path} is gone$"):
             store.spend("token", 30)
         late = SQLiteStore(str(path), "site", 60, quarantine=10)
         clock.now += 9.9
-        with pytest.raises(StoreUnavailable, match=rf"^{path} has vanished$"):
+        with pytest.raises(StoreUnavailable, match=rf"^{path} is gone$"):
             store.spend("token", 30)
         clock.now += 0.1
         assert store.spend("token", 30)
@@ -143,7 +145,7 @@ def test_quarantine_does_not_begin_again(
     store = SQLiteStore(str(path), "site", 60, quarantine=10)
     for file in tmp_path.glob("store.db*"):
         file.unlink()
-    with pytest.raises(StoreUnavailable, match="has vanished"):
+    with pytest.raises(StoreUnavailable, match="is gone"):
         store.spend("token", 30)
     clock.now += 10
     # Both write in the end: who finds the file locked waits for the other, as in earnest.
@@ -302,3 +304,34 @@ def test_file_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=r"notes\.txt: file is not a database"):
         store.notices(0)
     assert path.read_text() == "no database" * 100
+
+
+def test_folder_that_is_missing_is_said_at_start_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody knows otherwise before the first logout that leaves sockets open elsewhere."""
+    folder = tmp_path / "nowhere"
+    store = SQLiteStore(str(folder / "store.db"), "site", 60, quarantine=10)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"the store cannot be used yet ({folder}/store.db: ")
+    assert "reaches the sockets of its own process only" in line
+    with pytest.raises(StoreUnavailable, match=rf"^there is no folder {folder}$"):
+        store.spend("token", 30)
+
+
+@pytest.mark.parametrize("user", [0, 1000], ids=["root", "another"])
+def test_file_that_root_makes_is_of_the_owner_of_its_folder(
+    user: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A master that preloads the app, or a command, makes it; the worker that writes is not root.
+
+    Once: who owns a file that was there before knows why.
+    """
+    given: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "chown", lambda *args, **how: given.append((*args, how)))
+    path, folder = tmp_path / "store.db", tmp_path.stat()
+    for _ in range(2):
+        SQLiteStore(str(path), "site", 60, quarantine=10)
+    once = (path, folder.st_uid, folder.st_gid, {"follow_symlinks": False})
+    assert given == ([once] if user == 0 else [])

@@ -48,6 +48,6 @@ def test_token_life_is_how_long_a_lost_file_spends_nothing(tmp_path: Path) -> No
     hasty = open_store(uri, "site", kept_seconds=3600, token_life=0)
     for file in tmp_path.glob("store.db*"):
         file.unlink()
-    with pytest.raises(StoreUnavailable, match="has vanished"):
+    with pytest.raises(StoreUnavailable, match="is gone"):
         patient.spend("token", 30)
     assert hasty.spend("token", 30)

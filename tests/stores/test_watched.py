@@ -9,7 +9,10 @@ import pytest
 from flask_wsguard.stores import StoreUnavailable
 from flask_wsguard.stores.watched import WatchedStore
 
-DOWN = "the store does not answer (flaky): single use refuses, the rest goes on"
+DOWN = (
+    "the store does not answer (flaky): until it does, a logout or a disconnect reaches the "
+    "sockets of its own process only, and single use refuses"
+)
 UP = "the store answers again"
 
 
