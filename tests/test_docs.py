@@ -17,8 +17,11 @@ from docs.ext import generated
 from docs.ext.links import dead_links
 from flask_wsguard import Refusal
 from flask_wsguard.core import handshake
+from flask_wsguard.core.refusals import HANDSHAKE_ONLY, PREAUTH_ONLY
 from flask_wsguard.settings import READERS, Settings, known_keys
+from tests.sites import make_site
 from tests.test_floors import FLOORS
+from tests.visitor import Visitor
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -84,6 +87,14 @@ def test_links_are_followed_to_page_and_anchor(tmp_path: Path, link: str, good: 
     (tmp_path / "sub" / "index.html").write_text("")
     (tmp_path / "data.bin").write_bytes(b"")
     assert dead_links(tmp_path) == ([] if good else [f"index.html: {link} leads nowhere"])
+
+
+def test_links_of_an_example_are_none_of_the_manuals(tmp_path: Path) -> None:
+    """A page that is there to be downloaded is of another site."""
+    (tmp_path / "_downloads").mkdir()
+    (tmp_path / "_downloads" / "index.html").write_text('<script src="/static/page.js"></script>')
+    (tmp_path / "index.html").write_text('<a href="_downloads/index.html">x</a>')
+    assert dead_links(tmp_path) == []
 
 
 def test_every_setting_has_a_text_and_a_reader() -> None:
@@ -203,6 +214,19 @@ def test_javascript_page_has_the_defaults_of_the_code() -> None:
     assert {cell for cell in others if re.fullmatch(r"`[^`<]+`", cell)} == {"`false`"}
 
 
+def test_javascript_page_has_the_headers_of_the_preflights_answer() -> None:
+    """Those that a page of another origin may add."""
+    answer = Visitor(make_site(WSGUARD_ALLOWED_ORIGINS=["https://www.example.org"])).client.options(
+        "/wsguard/preauth",
+        base_url="https://live.example.org",
+        headers={"Origin": "https://www.example.org"},
+    )
+    said = re.search(r"only the headers (.*?) pass", PAGES["javascript.md"])
+    assert said
+    allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
+    assert re.findall(r"`([\w-]+)`", said[1]) == allowed
+
+
 def test_javascript_page_lists_every_event_and_its_fields() -> None:
     """Those of EventMap, each with what it adds to a plain event."""
     rows = {row[0].strip("`"): row[1] for row in table("javascript.md", "| event |")}
@@ -229,7 +253,7 @@ def test_javascript_page_names_every_member() -> None:
 
 def test_refusals_page_says_what_the_client_does() -> None:
     """The client itself is asked, answer by answer."""
-    asked = json.dumps({one.value: one.status for one in Refusal})
+    asked = json.dumps({one.value: one.status for one in Refusal if one not in HANDSHAKE_ONLY})
     run = subprocess.run(
         ["node", str(ROOT / "tests" / "js" / "fates.js"), asked],
         capture_output=True,
@@ -239,6 +263,16 @@ def test_refusals_page_says_what_the_client_does() -> None:
     page = generated.fill(PAGES["refusals.md"])
     said = re.findall(r"^## `(\w+)`\n\n.* · the client (.*)$", page, re.MULTILINE)
     assert dict(said) == json.loads(run.stdout)
+
+
+def test_refusals_page_says_who_gives_each_reason() -> None:
+    """Of what preauth never gives it claims no answer of preauth's."""
+    page = generated.fill(PAGES["refusals.md"])
+    said = dict(re.findall(r"^## `(\w+)`\n\n([^·\n]+) · ", page, re.MULTILINE))
+    kinds = {kind: {one for one in said if said[one] == kind} for kind in said.values()}
+    assert kinds["Preauth only"] == PREAUTH_ONLY
+    assert kinds["Handshake only"] == HANDSHAKE_ONLY
+    assert kinds["Preauth and handshake"] == set(Refusal) - PREAUTH_ONLY - HANDSHAKE_ONLY
 
 
 def test_refusals_page_has_the_clients_own_words() -> None:

@@ -48,7 +48,7 @@ FLOORS: list[set[str]] = [
         "ops.metrics", "ops.same_site",
     },
     {"ops.explain", "ops.findings", "ops.routes", "ops.ticket", "ops.visit"},
-    {"ops.attacks", "ops.secret_keys", "ops.serving", "ops.session_cookie"},
+    {"ops.attacks", "ops.late", "ops.secret_keys", "ops.serving", "ops.session_cookie"},
     {"ops.audit", "ops.probe"},
     {"ops.check"},
     {"ops.cli"},

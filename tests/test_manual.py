@@ -24,6 +24,7 @@ import websocket
 from flask import Flask
 from flask_login import LoginManager, login_user
 from flask_sock import Sock
+from gunicorn.config import Config
 
 from flask_wsguard import (
     ConfigError,
@@ -99,9 +100,11 @@ def _wait_for(port: int) -> None:
 
 
 @pytest.mark.slow
-def test_quickstart_says_hello_and_closes_at_logout(site: Running) -> None:
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_quickstart_says_hello_and_closes_at_logout(site: Running, host: str) -> None:
     """Log in with the form, connect as the client does, say a word, log out elsewhere."""
-    base, jar = f"http://localhost:{site.port}", CookieJar()
+    assert host in (DOCS / "quickstart.md").read_text().partition("## Run it")[2]
+    base, jar = f"http://{host}:{site.port}", CookieJar()
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
 
     def post(path: str, body: bytes, **headers: str) -> bytes:
@@ -117,7 +120,7 @@ def test_quickstart_says_hello_and_closes_at_logout(site: Running) -> None:
     assert token
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
     ws = websocket.create_connection(
-        f"ws://localhost:{site.port}/echo?wsguard_token={token[1].decode()}",
+        f"ws://{host}:{site.port}/echo?wsguard_token={token[1].decode()}",
         origin=base,
         cookie=cookies,
         timeout=10,
@@ -289,6 +292,16 @@ def test_rotation_without_the_first_step_refuses() -> None:
         None,
         Refusal.TOKEN_INVALID,
     }
+
+
+def test_gunicorn_believes_a_proxy_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In scheme alone, as the pages say that send their reader to ProxyFix all the same."""
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    config = Config()
+    assert {"127.0.0.1"} <= set(config.forwarded_allow_ips)
+    assert config.secure_scheme_headers["X-FORWARDED-PROTO"] == "https"
+    for page in ("deployment.md", "neighbours.md"):
+        assert "`X-Forwarded-Proto` of a proxy" in (DOCS / page).read_text()
 
 
 def test_gunicorn_example_drains_its_workers() -> None:

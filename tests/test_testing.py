@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext, suppress
+from errno import EBADF
 from pathlib import Path
 from socket import SHUT_RDWR, socketpair
+from time import monotonic
 from typing import Any
 
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
 from flask_sock import Sock
+from simple_websocket import ConnectionClosed
+from wsproto.utilities import LocalProtocolError
 
 from flask_wsguard import HandshakeRefused, handshake_accepted, ws_public
 from flask_wsguard.testing import (
@@ -22,9 +27,11 @@ from flask_wsguard.testing import (
     connect,
     handshake,
 )
+from flask_wsguard.testing.handshakes import UPGRADE, Granted, preauth
 from tests.sites import make_site
 
 ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
 PROTOCOL = "Sec-WebSocket-Protocol"
 pytest_plugins = ["pytester"]
 
@@ -55,6 +62,15 @@ def add_sockets(app: Flask) -> None:
                 ws.receive()
             case "linger":
                 app.extensions["linger"].wait(20)
+            case "flood":
+                while True:
+                    ws.send("x" * 10_000)
+            case "raise":
+                raise app.extensions["fault"]
+            case "raise late":
+                with suppress(ConnectionClosed):
+                    ws.receive()
+                raise app.extensions["fault"]
 
 
 @pytest.fixture
@@ -65,6 +81,41 @@ def client() -> FlaskClient:
     client = app.test_client()
     client.post("/login/alice")
     return client
+
+
+@pytest.mark.parametrize(
+    ("headers", "token", "answer"),
+    [
+        ({}, False, 400),
+        (UPGRADE, False, 403),
+        ({**UPGRADE, "Origin": "http://localhost"}, False, 403),
+        ({**UPGRADE, "Origin": "http://localhost"}, True, 500),
+    ],
+    ids=["plain", "no-origin", "no-token", "taken"],
+)
+def test_flasks_own_client_gets_what_the_manual_says(
+    client: FlaskClient, headers: dict[str, str], token: bool, answer: int
+) -> None:
+    """Only a handshake that the guard takes is told of the test kit."""
+    query = {}
+    if token:
+        granted = preauth(client, "/echo", base_url="http://localhost", headers={})
+        assert isinstance(granted, Granted)
+        query = {"wsguard_token": granted.token}
+    said = client.get("/echo", headers=headers, query_string=query)
+    assert said.status_code == answer
+    assert ("flask_wsguard.testing.connect" in said.text) == (answer == 500)
+    assert str(answer) in PAGE
+
+
+def test_flask_sock_alone_dies_as_the_manual_says() -> None:
+    """Without the guard."""
+    app = Flask("unguarded")
+    app.testing = True
+    Sock(app).route("/echo")(lambda ws: None)
+    assert app.test_client().get("/echo").status_code == 400
+    with pytest.raises(RuntimeError, match=r"Cannot obtain socket"):
+        app.test_client().get("/echo", headers=UPGRADE)
 
 
 def test_handshake_says_who_and_what_for(client: FlaskClient) -> None:
@@ -248,6 +299,74 @@ def test_what_the_view_raises_is_raised_in_the_test(client: FlaskClient) -> None
     socket = connect(client, "/talk")
     socket.send("crash")
     with pytest.raises(LookupError, match=r"the view crashed"):
+        socket.close()
+
+
+def test_leaving_a_view_that_is_just_sending_is_no_fault(client: FlaskClient) -> None:
+    """It is heard out until it sees the close, however much it has to say."""
+    with connect(client, "/talk", timeout=20) as socket:
+        socket.send("flood")
+        assert socket.receive() == "x" * 10_000
+        began = monotonic()
+    assert monotonic() - began < 10
+
+
+def test_a_view_whose_site_closed_first_is_not_waited_for(client: FlaskClient) -> None:
+    """The reader of its socket waits for the page to hang up, the page for nothing."""
+    socket = connect(client, "/talk", timeout=20)
+    socket.send("close")
+    assert socket.wait_closed().code == 4000
+    began = monotonic()
+    socket.close()
+    assert monotonic() - began < 10
+
+
+def test_hearing_out_ends_with_the_time(client: FlaskClient) -> None:
+    """Whatever keeps coming."""
+    socket = connect(client, "/talk", timeout=0.3)
+    ours, theirs = socketpair()
+
+    def send_for_ever() -> None:
+        with suppress(OSError):
+            while True:
+                theirs.sendall(b"x" * 10_000)
+
+    raw, socket._raw = socket._raw, ours
+    flood = threading.Thread(target=send_for_ever)
+    flood.start()
+    with pytest.raises(TimeoutError, match=r"the view of /talk runs on"):
+        socket.close()
+    flood.join(5)
+    theirs.close()
+    socket._raw = raw
+    socket.close()
+
+
+# What a view may raise, and whether it is a fault behind the page's close.
+FAULTS = [
+    (BrokenPipeError(), False),
+    (ConnectionResetError(), False),
+    (OSError(EBADF, "closed by its reader"), False),
+    (LocalProtocolError("closed between look and send"), False),
+    (FileNotFoundError(), True),
+    (LookupError(), True),
+]
+
+
+@pytest.mark.parametrize(("fault", "raised"), FAULTS, ids=[repr(row[0]) for row in FAULTS])
+def test_only_a_page_that_has_left_explains_a_lost_connection(
+    client: FlaskClient, fault: Exception, raised: bool
+) -> None:
+    """While it listens, the same is the view's own; and nothing else is ever swallowed."""
+    client.application.extensions["fault"] = fault
+    socket = connect(client, "/talk")
+    socket.send("raise")
+    socket._view.join(5)
+    with pytest.raises(type(fault)):
+        socket.close()
+    socket = connect(client, "/talk")
+    socket.send("raise late")
+    with pytest.raises(type(fault)) if raised else nullcontext():
         socket.close()
 
 

@@ -14,7 +14,7 @@ from sphinx.pycode import ModuleAnalyzer
 
 from flask_wsguard import Refusal, settings
 from flask_wsguard.core import handshake, preauth
-from flask_wsguard.core.refusals import PREAUTH_ONLY
+from flask_wsguard.core.refusals import HANDSHAKE_ONLY, PREAUTH_ONLY
 from tests.test_floors import FLOORS
 
 DOCS = Path(__file__).parents[1]
@@ -43,10 +43,17 @@ def _settings() -> Iterator[str]:
 
 def _refusals() -> Iterator[str]:
     for reason in Refusal:
-        where = "Preauth only" if reason in PREAUTH_ONLY else "Preauth and handshake"
         yield f"## `{reason.value}`"
-        yield f"{where} · preauth answers {reason.status} · the client {_fate(reason)}"
+        yield _where(reason)
         yield f"{reason.meaning} {reason.remedy}"
+
+
+def _where(reason: Refusal) -> str:
+    """Say who gives a reason, and what comes of it."""
+    if reason in HANDSHAKE_ONLY:
+        return "Handshake only · the page sees `handshake_failed`"
+    where = "Preauth only" if reason in PREAUTH_ONLY else "Preauth and handshake"
+    return f"{where} · preauth answers {reason.status} · the client {_fate(reason)}"
 
 
 def _fate(reason: Refusal) -> str:

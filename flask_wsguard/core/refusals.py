@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 
 class Refusal(str, Enum):
@@ -30,6 +31,12 @@ class Refusal(str, Enum):
         return member
 
     __str__ = str.__str__
+
+    if TYPE_CHECKING:
+        # mypy takes the value of an enum that has a __new__ for Any.
+        @property
+        def value(self) -> str:
+            """Return the word."""
 
     UNGUARDED_ROUTE = (
         "unguarded_route",
@@ -181,6 +188,22 @@ class Refusal(str, Enum):
 #: Reasons that only preauth gives; a handshake never does.
 PREAUTH_ONLY = frozenset(
     {Refusal.LOGIN_REQUIRED, Refusal.NOT_JSON, Refusal.BAD_REQUEST, Refusal.UNKNOWN_PATH}
+)
+
+#: Reasons that preauth never gives, for they are of the upgrade and of what preauth issued.
+HANDSHAKE_ONLY = frozenset(
+    {
+        Refusal.MALFORMED_UPGRADE,
+        Refusal.TOKEN_MISSING,
+        Refusal.TOKEN_INVALID,
+        Refusal.TOKEN_EXPIRED,
+        Refusal.TICKET_MISSING,
+        Refusal.TICKET_INVALID,
+        Refusal.TICKET_EXPIRED,
+        Refusal.TICKET_MISMATCH,
+        Refusal.PATH_MISMATCH,
+        Refusal.TOKEN_USED,
+    }
 )
 
 

@@ -98,9 +98,15 @@ def _own_page(visit: Visit, granted: Preauth) -> Verdict:
     status = knock(visit.honest(granted))
     if status == 101:
         return Verdict(OWN_PAGE, OPEN, status)
-    other = SUBPROTOCOL if visit.carrier == QUERY else QUERY
-    hint = f"preauth gave a token, so try --carrier {other}" if granted.token else ""
-    return Verdict(OWN_PAGE, REFUSED, status, hint)
+    return Verdict(OWN_PAGE, REFUSED, status, _hint(visit, granted, status))
+
+
+def _hint(visit: Visit, granted: Preauth, status: int) -> str:
+    """Say what to try where the site's own page got no further than this."""
+    if granted.token and status == 403:
+        other = SUBPROTOCOL if visit.carrier == QUERY else QUERY
+        return f"preauth gave a token, so try --carrier {other}"
+    return f"no preauth at {visit.prefix}: --prefix" if granted.status == 404 else ""
 
 
 Outcome = tuple[str, int, str]

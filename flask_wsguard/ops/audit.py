@@ -8,6 +8,7 @@ from ..core.carriers import OWN_PROTOCOL, SUBPROTOCOL
 from ..core.origins import parse_entry
 from ..servers import NO_OWN_PROTOCOL
 from .findings import ERROR, WARNING, Audit, Finding, Site
+from .late import late
 from .same_site import may_be_same_site, site_of
 from .secret_keys import secret_keys
 from .serving import serving, shared_store
@@ -92,10 +93,10 @@ def routes(site: Site) -> Iterator[Finding]:
 def sockets(site: Site) -> Iterator[Finding]:
     """Find what flask-sock is not told."""
     options = site.sock_options
-    if not options.get("ping_interval"):
+    if site.serves_sockets and not options.get("ping_interval"):
         what = "peers that are gone keep their sockets, and a thread each, for ever"
         yield Finding("no_ping", WARNING, what, 'SOCK_SERVER_OPTIONS = {"ping_interval": 25, ...}')
-    if not options.get("max_message_size"):
+    if site.serves_sockets and not options.get("max_message_size"):
         what = "a message may be of any size"
         line = 'SOCK_SERVER_OPTIONS = {"max_message_size": 65536, ...}'
         yield Finding("no_message_limit", WARNING, what, line)
@@ -106,7 +107,7 @@ def sockets(site: Site) -> Iterator[Finding]:
 
 
 AUDITS: tuple[Audit, ...] = (
-    secret_keys, switches, origins, routes, sockets, serving, shared_store, session_cookie,
+    late, secret_keys, switches, origins, routes, sockets, serving, shared_store, session_cookie,
 )  # fmt: skip
 
 

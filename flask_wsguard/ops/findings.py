@@ -75,6 +75,11 @@ class Site:
         return self.app.config.get("SOCK_SERVER_OPTIONS") or {}
 
     @property
+    def serves_sockets(self) -> bool:
+        """Tell whether flask-sock's sockets are among them, and not only another library's."""
+        return any(route.endpoint for route in self.routes)
+
+    @property
     def known_as(self) -> list[Origin]:
         """Return where the site says that it is served; of TRUSTED_HOSTS the host alone counts."""
         names = (name.lstrip(".") for name in trusted_hosts(self.app))

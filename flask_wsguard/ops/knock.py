@@ -25,12 +25,13 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A socket's address: scheme http or https, host, port, and the path with its prefix."""
+    """A socket's address: scheme http or https, host, port, the path with its prefix, the query."""
 
     scheme: str
     host: str
     port: int
     path: str
+    query: str = ""
 
     @property
     def netloc(self) -> str:
@@ -42,6 +43,10 @@ class Target:
     def origin(self) -> str:
         """Return the origin of the site's own pages."""
         return f"{self.scheme}://{self.netloc}"
+
+    def at(self, path: str) -> Target:
+        """Return another socket of the same site; the query is the first one's alone."""
+        return replace(self, path=path, query="")
 
     def connect(self) -> socket.socket:
         """Open a connection, with TLS where the address says so."""
@@ -68,17 +73,17 @@ class Handshake:
 
     def at(self, path: str) -> Handshake:
         """Return the same handshake at another path."""
-        return replace(self, target=replace(self.target, path=path))
+        return replace(self, target=self.target.at(path))
 
     def bytes(self) -> bytes:
         """Return the request."""
-        query = offer = ""
+        offer, query = "", self._own_query()
         if self.tokens and self.carrier == SUBPROTOCOL:
             offer = ", ".join(offering((), *self.tokens))
         elif self.tokens:
-            query = "?" + "&".join(f"{self.param}={token}" for token in self.tokens)
+            query += [f"{self.param}={token}" for token in self.tokens]
         lines = [
-            f"GET {self.target.path}{query} HTTP/1.1",
+            f"GET {self.target.path}{'?' if query else ''}{'&'.join(query)} HTTP/1.1",
             f"Host: {self.target.netloc}",
             "Connection: Upgrade",
             "Upgrade: websocket",
@@ -90,6 +95,11 @@ class Handshake:
         named = {"Cookie": self.cookies, "Sec-WebSocket-Protocol": offer}
         lines += [f"{name}: {value}" for name, value in named.items() if value]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def _own_query(self) -> list[str]:
+        """Return the parameters of the URL, without the spent token of one that was copied."""
+        given = self.target.query.split("&")
+        return [one for one in given if one and one.partition("=")[0] != self.param]
 
 
 def knock(handshake: Handshake) -> int:

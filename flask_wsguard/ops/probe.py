@@ -112,7 +112,7 @@ def _target(url: str, owned: bool) -> Target:
         raise click.UsageError(
             f"{own.host} is not this machine: attack only what is yours, and say --i-own-this-host"
         )
-    return Target(own.scheme, own.host, own.port, parts.path or "/")
+    return Target(own.scheme, own.host, own.port, parts.path or "/", parts.query)
 
 
 def _other(path: str | None, target: Target) -> str | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
+from ..readers import is_key
 from .findings import ERROR, Finding, Site
 
 SHORTEST = 16
@@ -63,13 +64,21 @@ def secret_keys(site: Site) -> Iterator[Finding]:
 
 def _keys(site: Site) -> Iterator[tuple[str, str, str | bytes]]:
     """Yield every key: what to call it, the line that mends it, and the key."""
-    config = site.app.config
-    if config.get("WSGUARD_SECRET_KEY") is not None:
-        yield from _named("WSGUARD_SECRET_KEY", *site.state.settings.secret_key)
+    config, guards = site.app.config, site.state.settings.secret_key
     # The session's: who can write sessions needs no ticket of somebody else's.
-    if config["SECRET_KEY"]:
-        yield from _named("SECRET_KEY", config["SECRET_KEY"])
-    for key in config.get("SECRET_KEY_FALLBACKS") or ():
+    newest, older = config["SECRET_KEY"], config.get("SECRET_KEY_FALLBACKS")
+    # Nobody has checked what came behind init_app.
+    older = older if isinstance(older, Iterable) else ()
+    if config.get("WSGUARD_SECRET_KEY") in (guards[0], guards, [*guards]):
+        yield from _named("WSGUARD_SECRET_KEY", *guards)
+    else:
+        # What is written there now is not what the guard signs with, if it was set too late.
+        for key in guards:
+            if key not in (newest, *older):
+                yield "a key that the guard uses", "replace it above WSGuard(app)", key
+    if is_key(newest):
+        yield from _named("SECRET_KEY", newest)
+    for key in filter(is_key, older):
         yield _older("SECRET_KEY_FALLBACKS", key)
 
 

@@ -24,7 +24,8 @@ def serving(site: Site) -> Iterator[Finding]:
         severity = WARNING if "." in str(served.worker_class) else ERROR
         what = f"sockets are not known to work under a worker class {served.worker_class!r}"
         yield Finding("unknown_worker", severity, what, _GOOD_WORKER)
-    if served.worker in {None, GTHREAD}:
+    # A library with sockets of its own takes no slot, so no cap would hold it.
+    if site.serves_sockets and served.worker in {None, GTHREAD}:
         yield from _threads(site)
     if not site.state.has_early_gate:
         what = "wsgi_app was wrapped before init_app: hopeless handshakes open a session first"

@@ -41,7 +41,7 @@ class Visit:
 
     def at(self, path: str) -> Visit:
         """Return the same visitor at another path."""
-        return replace(self, target=replace(self.target, path=path))
+        return replace(self, target=self.target.at(path))
 
     def allows(self, origin: str) -> bool:
         """Tell whether pages of an origin are no strangers here."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
+from types import ModuleType
 
 import pytest
 
-from flask_wsguard.core.refusals import PREAUTH_ONLY, Refusal, Refused
+from flask_wsguard import gate, grants
+from flask_wsguard.core import handshake, preauth, source
+from flask_wsguard.core.refusals import HANDSHAKE_ONLY, PREAUTH_ONLY, Refusal, Refused
 
 # Code and the status with which preauth gives it, as the design lists them.
 CODES = {
@@ -47,6 +51,25 @@ def test_codes_and_statuses_are_those_of_the_design() -> None:
 def test_preauth_only_codes() -> None:
     """A handshake never gives these."""
     assert {"login_required", "not_json", "bad_request", "unknown_path"} == PREAUTH_ONLY
+
+
+# Where each of the two is refused; scopes_missing makes the one reason that is not spelt out.
+PREAUTH = [grants, preauth, source]
+HANDSHAKE = [gate, handshake, source]
+
+
+def given_by(modules: list[ModuleType]) -> set[Refusal]:
+    """Return the reasons for which the code of these modules refuses."""
+    code = "".join(map(inspect.getsource, modules))
+    names = set(re.findall(r"\bRefused\(\s*Refusal\.(\w+)", code))
+    return {Refusal[name] for name in names} | {Refusal.SCOPE_MISSING}
+
+
+def test_each_side_gives_the_reasons_that_the_other_does_not_keep() -> None:
+    """What preauth never gives is of the handshake alone, and the other way round."""
+    assert all("scopes_missing(" in inspect.getsource(module) for module in (grants, handshake))
+    assert given_by(PREAUTH) == set(Refusal) - HANDSHAKE_ONLY
+    assert given_by(HANDSHAKE) == set(Refusal) - PREAUTH_ONLY
 
 
 @pytest.mark.parametrize("refusal", list(Refusal))

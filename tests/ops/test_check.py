@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask_login import LoginManager
+from flask_sock import Sock
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_wsguard import WSGuard
+from flask_wsguard import WSGuard, ws_public
 from tests.ops.commands import run, shell
-from tests.ops.shop import GOOD, SERVED, findings, make
+from tests.ops.shop import GOOD, SERVED, findings, make, said_of
 from tests.ops.site import create_app
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -205,6 +206,18 @@ def test_routes_that_nobody_can_open_are_found() -> None:
     assert findings(make(logins=False)) == [("no_login", "error")]
 
 
+def test_another_librarys_sockets_are_not_advised_on_flask_socks() -> None:
+    """Neither its options nor a cap on our slots reaches them."""
+    app = Flask("shop")
+    app.config.update({**GOOD, "SOCK_SERVER_OPTIONS": {}, "WSGUARD_MAX_CONNECTIONS": None})
+    LoginManager(app)
+    guard = WSGuard(app)
+    guard.protect_path("/socket.io/")
+    assert findings(app) == []
+    Sock(app).route("/echo")(ws_public(lambda ws: None))
+    assert [id_ for id_, _ in findings(app)] == ["no_ping", "no_message_limit", "all_threads"]
+
+
 def test_single_use_needs_a_store() -> None:
     """In each worker a token would open a socket."""
     app = make(WSGUARD_SINGLE_USE=True, WSGUARD_STORAGE_URI=None)
@@ -218,6 +231,72 @@ def test_a_lost_subprotocol_is_found() -> None:
     assert findings(app) == []
     app.config["SOCK_SERVER_OPTIONS"] = GOOD["SOCK_SERVER_OPTIONS"]
     assert findings(app) == [("protocol_lost", "error")]
+
+
+# what is set behind WSGuard(app), what is said of it
+LATE: list[tuple[str, dict[str, Any], list[str]]] = [
+    (
+        "settings",
+        {"WSGUARD_MAX_CONNECTIONS": 10, "WSGUARD_TICKET_TTL": 20},
+        ["set after init_app, which reads the settings once: "
+         "WSGUARD_TICKET_TTL, WSGUARD_MAX_CONNECTIONS"],
+    ),
+    (
+        "faults",
+        {"WSGUARD_ALOWED_ORIGINS": ["https://x.org"], "WSGUARD_TICKET_TTL": "20"},
+        [
+            "set after init_app: WSGUARD_ALOWED_ORIGINS is unknown: did you mean "
+            "WSGUARD_ALLOWED_ORIGINS?",
+            "set after init_app: WSGUARD_TICKET_TTL must be a whole number from 1 to 59, not '20'",
+        ],
+    ),
+    (
+        "key",
+        {"SECRET_KEY": "8e7a1b" * 8},
+        ["set after init_app, which reads the settings once: SECRET_KEY"],
+    ),
+    (
+        "older-key",
+        {"SECRET_KEY_FALLBACKS": ["8e7a1b" * 8]},
+        ["set after init_app, which reads the settings once: SECRET_KEY_FALLBACKS"],
+    ),
+    (
+        "the-guards-own-key",
+        {"WSGUARD_SECRET_KEY": "8e7a1b" * 8},
+        ["set after init_app, which reads the settings once: WSGUARD_SECRET_KEY"],
+    ),
+    (
+        "keys-that-are-none",
+        {"SECRET_KEY_FALLBACKS": 5},
+        ["set after init_app: SECRET_KEY_FALLBACKS must be a list of keys, none empty"],
+    ),
+    ("what-says-the-same", {"WSGUARD_ENFORCE": True, "WSGUARD_ALLOWED_ORIGINS": "self"}, []),
+    ("what-is-read-at-each-request", {"SESSION_COOKIE_NAME": "__Host-shop"}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "said"), [row[1:] for row in LATE], ids=[row[0] for row in LATE]
+)
+def test_what_is_set_behind_init_app_is_found(config: dict[str, Any], said: list[str]) -> None:
+    """It is not heeded, and nobody else would say so."""
+    app = make()
+    app.config.update(config)
+    line = "set it above WSGuard(app), or guard.init_app(app)"
+    assert said_of(app) == [("set_late", what, line) for what in said]
+    assert {severity for _, severity in findings(app)} <= {"error"}
+
+
+@pytest.mark.parametrize("late", ["SECRET_KEY", "WSGUARD_SECRET_KEY"])
+def test_the_key_that_signs_is_audited_whatever_is_written_now(late: str) -> None:
+    """A good key that came too late does not hide the bad one that the guard goes by."""
+    app = make(SECRET_KEY="default_secret_key")
+    app.config[late] = "8e7a1b" * 8
+    if late != "SECRET_KEY":
+        app.config["SECRET_KEY"] = "7d6f2a" * 8
+    _, (id_, what, line) = said_of(app)
+    assert (id_, what) == ("secret_default", "a key that the guard uses reads like a placeholder")
+    assert line == "replace it above WSGuard(app)"
 
 
 def test_a_wrapped_app_is_found() -> None:

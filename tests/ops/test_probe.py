@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import trustme
-from flask import Flask
+from flask import Flask, request
 
 from tests.ops.commands import run, shell
-from tests.ops.probing import limited, open_to_all, probe, telling
+from tests.ops.probing import limited, open_to_all, probe, serving, telling
 from tests.servers.conftest import Server, running
+from tests.sites import make_site
 from tests.wire import Browser
 
 pytestmark = pytest.mark.slow
@@ -170,6 +171,37 @@ def test_nothing_is_proved_where_the_own_page_is_refused(server: Server) -> None
             "the site's own page did not get in, so nothing is proved",
         ],
     )
+
+
+def test_a_site_whose_preauth_is_elsewhere_says_what_to_add(cookie: str, server: Server) -> None:
+    """Its own 404, without a reason of the guard's; the refusal alone would say nothing."""
+    url = f"http://localhost:{server.port}/once/echo"
+    code, said = run(Flask("nobody"), "probe", url, "--cookie", cookie, "--prefix", "/once/guard")
+    assert (code, said.splitlines()[0]) == (
+        2,
+        "the site's own page  refused  403  no preauth at /once/guard: --prefix",
+    )
+
+
+def test_the_query_of_the_url_is_sent_along() -> None:
+    """A site may ask for it; a token that stands in a URL that was copied is none of this visit."""
+
+    def make(port: int) -> Flask:
+        app = make_site()
+
+        @app.before_request
+        def ask_for_a_room() -> tuple[str, int] | None:
+            room = request.path != "/echo" or request.args.get("room") == "7"
+            return None if room else ("which room?", 400)
+
+        return app
+
+    with serving(make) as (url, cookie):
+        code, said = run(Flask("nobody"), "probe", url, "--cookie", cookie)
+        assert (code, said.splitlines()[0]) == (2, "the site's own page  refused  400")
+        for query in ("room=7", "wsguard_token=spent&room=7&"):
+            code, rows = probe(f"{url}?{query}", "--cookie", cookie)
+            assert (code, rows[0][1:], len(rows)) == (0, ("open", 101), 33)
 
 
 def test_probe_as_its_users_run_it(server: Server, cookie: str) -> None:

@@ -72,6 +72,7 @@ try:
     assert_type(guard.verify_handshake("/socket.io/").id, str)
 except HandshakeRefused as refused:
     assert_type(refused.reason, Refusal)
+    assert_type(refused.reason.value, str)
 except ConfigError as wrong:
     assert_type(wrong.faults, tuple[str, ...])
 
