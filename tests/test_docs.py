@@ -369,3 +369,10 @@ def test_readme_links_lead_somewhere() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", readme)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "{literalinclude}" in PAGES[page]])
+def test_what_a_page_includes_is_linked_for_who_reads_it_as_a_file(page: str) -> None:
+    """GitHub, and an editor, show the page with a hole in its place."""
+    included = re.findall(r"\{literalinclude\} (\S+)", PAGES[page])
+    assert [file for file in included if f"]({file})" not in PAGES[page]] == []
