@@ -385,3 +385,8 @@ def test_scope_that_a_method_lacks_closes_its_socket() -> None:
     client.post("/login/alice", base_url=ORIGIN)
     with connect(client, "/of-a-class", base_url=ORIGIN) as socket:
         assert socket.wait_closed(5).code == 4403
+
+
+def test_public_view_that_is_called_outside_a_request_runs_as_it_is() -> None:
+    """By a test of the site's own: there is no socket to attach, and nobody to keep out."""
+    assert ws_public(lambda word: f"called by {word}")("hand") == "called by hand"
