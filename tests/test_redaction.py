@@ -61,6 +61,14 @@ def raise_with_url() -> None:
         raise ValueError("no room") from fault
 
 
+def hear_cleaned(logger: logging.Logger) -> list[logging.LogRecord]:
+    """Return the list to which the logger's records come, cleaned, and which no line shows."""
+    records: list[logging.LogRecord] = []
+    logger.addFilter(TokenFilter())
+    logger.addFilter(lambda record: not records.append(record))
+    return records
+
+
 CARRIED: dict[str, tuple[str, tuple[Any, ...]]] = {
     "in the message": (f"GET {URL}", ()),
     "in an argument": ("GET %s", (URL,)),
@@ -115,9 +123,7 @@ def test_exception_is_cleaned_with_its_causes(
 ) -> None:
     """Tracebacks show messages; one without a token keeps its exc_info for other tools."""
     logger, stream = lines
-    records: list[logging.LogRecord] = []
-    logger.addFilter(TokenFilter())
-    logger.addFilter(lambda record: not records.append(record))
+    records = hear_cleaned(logger)
     try:
         raise_with_url()
     except ValueError:
@@ -139,9 +145,7 @@ def test_exception_is_cleaned_with_its_causes(
 def test_stack_and_extra_fields_are_cleaned(lines: tuple[logging.Logger, io.StringIO]) -> None:
     """What JSON formatters read beside the message."""
     logger, _ = lines
-    records: list[logging.LogRecord] = []
-    logger.addFilter(TokenFilter())
-    logger.addFilter(lambda record: not records.append(record))
+    records = hear_cleaned(logger)
     atoms = {"q": f"wsguard_token={TOKEN}", "status": 403}
     logger.warning("refused", atoms, extra={"url": URL, "environ": {"QUERY_STRING": URL}})
     (record,) = records
@@ -221,9 +225,7 @@ def test_extra_field_without_a_token_is_the_callers_own(
 ) -> None:
     """A handler may want the object; nothing is copied in vain."""
     logger, _ = lines
-    records: list[logging.LogRecord] = []
-    logger.addFilter(TokenFilter())
-    logger.addFilter(lambda record: not records.append(record))
+    records = hear_cleaned(logger)
     nested = {"a": [1, {"b": ("c", 2.5, None)}]}
     for field in (nested, ["d"], object(), MultiDict({"a": "1"}), Grumpy()):
         logger.warning("refused", extra={"field": field})

@@ -8,8 +8,8 @@ MOST_AT_ONCE = 1000
 """Notices that one call returns: a catch-up after a long night is read in several."""
 
 
-UNTIL_IT_CAN = (
-    "until it does, a logout or a disconnect reaches the sockets of its own process only, and "
+MEANWHILE = (
+    "meanwhile a logout or a disconnect reaches the sockets of its own process only, and "
     "single use refuses"
 )
 """What it means that a store does not answer: the rest goes on."""

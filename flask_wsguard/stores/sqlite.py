@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..locks import Lock
-from . import MOST_AT_ONCE, UNTIL_IT_CAN, StoreUnavailable
+from . import MEANWHILE, MOST_AT_ONCE, StoreUnavailable
 
 _log = logging.getLogger("flask_wsguard")
 
@@ -58,7 +58,7 @@ class SQLiteStore:
         try:
             self._make()
         except StoreUnavailable as fault:
-            _log.warning("the store cannot be used yet (%s): %s", str(fault), UNTIL_IT_CAN)
+            _log.warning("the store cannot be used yet (%s): %s", str(fault), MEANWHILE)
 
     def spend(self, token_id: str, seconds: int) -> bool:
         """Remember a token for ``seconds``; True exactly once."""

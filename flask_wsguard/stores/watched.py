@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from ..core.tickets import new_id
 from ..locks import Lock
-from . import UNTIL_IT_CAN, Store, StoreUnavailable
+from . import MEANWHILE, Store, StoreUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class WatchedStore:
             was_up, self.is_up = self.is_up, False
             self._ask_again_at = time.monotonic() + _PAUSE_SECONDS
         if was_up:
-            _log.error("the store does not answer (%s): %s", str(fault), UNTIL_IT_CAN)
+            _log.error("the store does not answer (%s): %s", str(fault), MEANWHILE)
 
     def _came_up(self) -> None:
         with self._lock:

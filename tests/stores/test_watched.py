@@ -10,7 +10,7 @@ from flask_wsguard.stores import StoreUnavailable
 from flask_wsguard.stores.watched import WatchedStore
 
 DOWN = (
-    "the store does not answer (flaky): until it does, a logout or a disconnect reaches the "
+    "the store does not answer (flaky): meanwhile a logout or a disconnect reaches the "
     "sockets of its own process only, and single use refuses"
 )
 UP = "the store answers again"
