@@ -497,6 +497,15 @@ def test_any_origin_route_sees_nobody_in_other_contexts_either(config: dict[str,
     assert opened.messages == [NOBODY] * 3
 
 
+def test_any_origin_route_sees_nobody_whatever_a_loader_goes_by() -> None:
+    """An address, or a certificate, is no header that could be taken away."""
+    app = make_site()
+    app.login_manager.request_loader(lambda asked: User("alice"))  # type: ignore[attr-defined]
+    assert Visitor(app).open("/ticker").messages == ["public alice False"]  # the control
+    opened = Visitor(app).open("/anyone", origin="https://evil.example.net")
+    assert opened.messages == ["anyone None []"]
+
+
 def test_plain_public_route_knows_its_visitor(app: Flask) -> None:
     """The control: without ``any_origin`` a handler has its cookies."""
 

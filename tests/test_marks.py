@@ -161,6 +161,21 @@ def test_refusal_of_a_view_without_a_name_still_names_something() -> None:
 # A protected view that nobody judged.
 
 
+def test_unjudged_view_closes_a_socket_that_comes_by_name() -> None:
+    """Raising would write HTTP into it."""
+
+    @ws_protected
+    def named(*, ws: Any) -> None:
+        ws.send("ran")
+
+    @functools.wraps(named)
+    def view(ws: Any) -> Any:
+        return named(ws=ws)
+
+    opened = Visitor(unguarded_site(view)).open("/x")
+    assert (opened.messages, opened.code, opened.reason) == ([], 1011, "unguarded")
+
+
 def unguarded_site(view: Any) -> Flask:
     app = Flask("unguarded")
     app.config["SECRET_KEY"] = SECRET

@@ -102,10 +102,9 @@ class _Signer(Signer):
 
     def __init__(self, secret_keys: Sequence[str | bytes], salt: str) -> None:
         """Derive from the site's secrets, newest first."""
-        # itsdangerous takes the oldest key first and signs with the last.
-        oldest_first = [want_bytes(key) for key in reversed(secret_keys)]
-        super().__init__(oldest_first, salt, key_derivation="hmac", digest_method=hashlib.sha256)
-        self.macs = [hmac.new(self.derive_key(key), digestmod="sha256") for key in secret_keys]
+        keys = [want_bytes(key) for key in secret_keys]
+        super().__init__(keys, salt, key_derivation="hmac", digest_method=hashlib.sha256)
+        self.macs = [hmac.new(self.derive_key(key), digestmod="sha256") for key in keys]
 
     def get_signature(self, value: str | bytes) -> bytes:
         """Return the 43 letters with which the newest key signs."""
