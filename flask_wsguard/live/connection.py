@@ -73,7 +73,7 @@ class Connection:
         self.max_age = max_age
         self.code: int | None = None
         self.reason = ""
-        self.cut_at = 0.0
+        self.cut_at = math.inf
         self._raw = raw
         self._ws: Any = None
 
@@ -124,6 +124,7 @@ class Connection:
 
         What the peer has sent and nobody has read is lost with it.
         """
+        self.cut_at = math.inf
         ws = self._ws
         sock = self._raw if ws is None else ws.sock
         if sock is not None:
@@ -187,6 +188,17 @@ def _not_for_ever(sock: socket.socket) -> AbstractContextManager[object]:
 
 
 def _has_room(sock: socket.socket) -> bool:
-    poll = select.poll()
+    poll: select.poll = _system_poll()()
     poll.register(sock, select.POLLOUT)
     return any(events & select.POLLOUT for _, events in poll.poll(0))
+
+
+def _system_poll() -> Any:
+    """Return the system's own poll, which waits for nobody here.
+
+    gevent's looks at all sockets of the process, and where many are ready at once it returns
+    without ours: every second browser would be cut off unheard, in the minute of a restart.
+    """
+    if monkey := sys.modules.get("gevent.monkey"):
+        return monkey.get_original("select", "poll")
+    return select.poll

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ..locks import Lock
 from .connection import Connection
 from .registry import Registry, Selector
 from .revalidation import Ask, Revalidation
@@ -35,8 +35,6 @@ class Sockets(Ticker):
         self.revalidation: Revalidation | None = None
         self.ever_held = False
         self._is_timed = False
-        self._closing: set[Connection] = set()
-        self._lock = Lock()
 
     def take(self, connection: Connection) -> bool:
         """Take a slot for a connection before it is upgraded; False when the caps forbid it.
@@ -69,15 +67,12 @@ class Sockets(Ticker):
     def give_back(self, connection: Connection) -> None:
         """Forget a connection whose handler has ended."""
         self.registry.give_back(connection)
-        if connection.is_closing:
-            with self._lock:
-                self._closing.discard(connection)
 
     def close(self, connections: Iterable[Connection], code: int, reason: str) -> int:
         """Close sockets, each once; return how many this call closed."""
-        closed = sum([self._close(connection, code, reason) for connection in connections])
+        closed = sum([connection.close(code, reason) for connection in connections])
         if closed:
-            # Once, not for each: under gevent every close lets the timer run, which looks at all.
+            # Once, not for each: the timer looks at all of them.
             TIMER.watch(self)
         return closed
 
@@ -106,27 +101,18 @@ class Sockets(Ticker):
 
         And wake whoever waits for a peer that is gone.
         """
-        for connection in self.registry.select(Selector()):
+        held = self.registry.select(Selector())
+        for connection in held:
             if now >= connection.drain_at:
-                self._close(connection, RESTART, "restart")
+                connection.close(RESTART, "restart")
             elif now >= connection.deadline:
-                self._close(connection, SIGN_IN_AGAIN, "max_age")
+                connection.close(SIGN_IN_AGAIN, "max_age")
+            if now >= connection.cut_at:
+                connection.cut()
             connection.wake_from_lost_end()
-        with self._lock:
-            due = [connection for connection in self._closing if now >= connection.cut_at]
-            self._closing.difference_update(due)
-        for connection in due:
-            connection.cut()
         if self.revalidation:
             self.revalidation.tick(now)
-        return bool(self._closing)
-
-    def _close(self, connection: Connection, code: int, reason: str) -> bool:
-        if not connection.close(code, reason):
-            return False
-        with self._lock:
-            self._closing.add(connection)
-        return True
+        return any(connection.cut_at < math.inf for connection in held)
 
 
 def raw_socket(environ: dict[str, Any]) -> Any:

@@ -170,11 +170,9 @@ def _add_controls(app: Flask, site: Site) -> None:
 
     @app.get("/stats")
     def stats() -> Any:
-        sockets = state_of(app).sockets
         return jsonify(
             pid=os.getpid(),
-            held=len(sockets.registry),
-            closing=len(sockets._closing),
+            held=len(state_of(app).sockets.registry),
             threads=threading.active_count(),
             ran=site.ran,
             asked=site.asked,

@@ -152,6 +152,44 @@ def test_room_that_vanishes_before_the_send_under_gevent() -> None:
     assert (done.stdout, done.returncode) == ("cut\n", 0), done.stderr
 
 
+MANY_READY = """
+from gevent import monkey
+monkey.patch_all()
+import select, socket, gevent
+from flask_wsguard.live import connection
+class WebSocket:
+    def __init__(self, sock):
+        self.sock = sock
+    def close(self, code, reason):
+        self.sock.send(b"close frame")
+ours, theirs = socket.socketpair()
+others = [socket.socketpair() for _ in range(400)]
+handlers = [gevent.spawn(other.recv, 1) for other, _ in others]
+gevent.sleep(0.1)
+def ready():
+    for _, peer in others[:200]:
+        peer.send(b"x")
+ready()
+control = select.poll()
+control.register(ours, select.POLLOUT)
+print(control.poll(0))
+del others[:200]
+ready()
+each = connection.Connection(None, "/")
+each.attach(WebSocket(ours))
+assert each.close(4401, "over")
+theirs.settimeout(5)
+print(theirs.recv(99))
+"""
+
+
+def test_close_frame_is_sent_where_many_sockets_are_ready_at_once_under_gevent() -> None:
+    """Its own poll, the control, looks at all of them and comes back without ours."""
+    command = [sys.executable, "-c", MANY_READY]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10)
+    assert (done.stdout, done.returncode) == ("[]\nb'close frame'\n", 0), done.stderr
+
+
 @pytest.mark.parametrize("in_time", [True, False], ids=["sent", "given-up"])
 def test_send_is_bounded_by_gevents_own_timeout(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, in_time: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 import threading
 import time
 import tracemalloc
@@ -139,8 +140,27 @@ def test_no_reference_is_kept() -> None:
         time.sleep(0.01)
 
 
+def test_no_reference_is_kept_of_who_answers_before_the_close_returns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A handler may be through with everything while its closer still waits for the processor."""
+    monkeypatch.setattr(TIMER, "watch", lambda ticker: None)
+    sockets, each = Sockets(None, 20, 10), connection()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ended = SimpleNamespace(sock=ours, close=lambda *_: sockets.give_back(each))
+        each.attach(ended)
+        assert sockets.take(each)
+        assert sockets.close([each], 4401, "over") == 1
+        del ended
+        seen = weakref.ref(each)
+        each = connection()
+        gc.collect()
+        assert seen() is None
+
+
 def test_closing_many_wakes_the_timer_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under gevent each close lets the timer run, which looks at all: many would cost a square."""
+    """It looks at all of them: a wake-up for each could cost a square."""
     woken: list[Sockets] = []
     monkeypatch.setattr(TIMER, "watch", woken.append)
     sockets = Sockets(None, 3, 1.0)
