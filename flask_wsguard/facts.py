@@ -12,7 +12,7 @@ from .core.case import Handshake, Mark, Session
 from .core.origins import Origin
 from .core.preauth import PreauthRequest, origin_or_referer
 from .core.source import Source
-from .core.upgrade import Upgrade
+from .core.upgrade import LONGEST_KEPT, Upgrade
 
 Environ = dict[str, Any]
 
@@ -83,15 +83,21 @@ def upgrade_of(environ: Environ) -> Upgrade:
         environ["REQUEST_METHOD"],
         environ.get("SERVER_PROTOCOL", ""),
         environ.get("CONTENT_LENGTH", ""),
-        _header_names(tuple(environ)),
+        _header_names(environ),
         environ,
     )
 
 
+def _header_names(environ: Environ) -> tuple[str, ...]:
+    keys = tuple(environ)
+    is_short = len("".join(keys)) <= LONGEST_KEPT
+    return _names_among(keys) if is_short else _names_among.__wrapped__(keys)
+
+
 # Of one browser and server always the same, and looked through once: that is an eighth of a hook.
 @lru_cache(maxsize=64)
-def _header_names(keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(key for key in keys if key.startswith("HTTP_"))
+def _names_among(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([key for key in keys if key.startswith("HTTP_")])
 
 
 def prefix_of(environ: Environ) -> str:

@@ -173,13 +173,14 @@ def admit(
 def hide_visitor(mark: Mark | None) -> None:
     """Let the handler of a socket that any page may open learn nothing of the browser's user.
 
-    Nor may what it starts: a copied or a new context would load the user again.
+    Nor may what it starts: a copied or a new context would load the user again, by them.
     """
     if isinstance(mark, Public) and mark.any_origin:
         context = current_context()
         for credential in ("HTTP_COOKIE", "HTTP_AUTHORIZATION"):
             context.request.environ.pop(credential, None)
-        vars(context.request).pop("cookies", None)
+        for read_already in ("cookies", "authorization"):
+            vars(context.request).pop(read_already, None)
         detach_session(context, empty=True)
         make_anonymous()
 

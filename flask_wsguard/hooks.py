@@ -17,9 +17,9 @@ from .live.connection import Connection
 from .live.registry import Selector
 from .live.sockets import SIGN_IN_AGAIN
 from .marks import mark_of, naming_view
-from .neighbours import PREAUTH, exempt_from_csrf
+from .neighbours import OWN_ENDPOINTS, exempt_from_csrf
 from .reports import HandshakeRefusal
-from .sessions import current_context, detach_session, is_thrown_away
+from .sessions import current_context, detach_session, is_thrown_away, session_of
 from .state import State, state_of
 from .verdicts import drop_connection
 from .views import set_ticket_cookie
@@ -41,23 +41,26 @@ def guard_route() -> Response | None:
     context = current_context()
     rule = context.request.url_rule
     if rule is None or not rule.websocket:
-        if rule is not None and rule.endpoint == PREAUTH:
+        if rule is not None and rule.endpoint in OWN_ENDPOINTS:
             # Whichever was initialised first, Flask-WTF's hook runs behind this one.
             exempt_from_csrf(*current_state())
-            # Here already, for a rate limiter may answer in preauth's place.
+            # Here already, for a rate limiter may answer in preauth's place, and a hook of the
+            # site's may log in, which the browser would never hear of.
             detach_session(context)
             after_this_request(_forget_session)
         return None
     app, state, answered = context.app, state_of(context.app), True
     setattr(context, _JUDGED, True)
     state.bus.listen()
+    # Before a loader is asked, which may write to it, or log in: no answer carries it back.
+    detach_session(context)
     try:
         answer = _answer(app, state, context.request.environ, rule.endpoint)
         answered = answer is not None
     finally:
-        # Empty behind an answer, or Flask-Login would refresh the remember cookie of whomever the
-        # session names; and only now, so that what a loader wrote is in no session that is saved.
-        detach_session(context, empty=answered)
+        if answered:
+            # Or Flask-Login would refresh the remember cookie of whomever the session names.
+            session_of(context).clear()
     return answer
 
 
@@ -135,8 +138,8 @@ def _give_back(state: State, environ: facts.Environ) -> None:
 def on_login(app: Flask, **_: Any) -> None:
     """Give the session a new nonce; what an earlier login of it could do ends.
 
-    A site that logs in anew at each request, behind a proxy that says who asks, does so at preauth
-    too, whose session is never saved: the browser keeps the nonce that it has.
+    A site that logs in anew at each request, behind a proxy that says who asks, does so at ours
+    too, whose sessions are never saved: the browser keeps the nonce that it has.
     """
     if is_thrown_away(current_context()):
         return

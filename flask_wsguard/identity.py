@@ -159,7 +159,7 @@ def session_of_request() -> Session:
     if not is_plain(header, name):
         session = agreed_on(cookies_of(header, name), partial(_session_in, context), session)
     if session.user_id is None and not session.disputed and has_flask_login():
-        name = context.app.config.get("REMEMBER_COOKIE_NAME", COOKIE_NAME)
+        name = _remember_name(context.app)
         if not is_plain(header, name):
             return agreed_on(cookies_of(header, name), _remembered_in, session)
     return session
@@ -169,17 +169,34 @@ def _session_in(context: RequestContext, cookie: str) -> Session:
     return named_by(open_session_alone(context, cookie) or {})
 
 
+def _remember_name(app: Flask) -> str:
+    name: str = app.config.get("REMEMBER_COOKIE_NAME", COOKIE_NAME)
+    return name
+
+
 def _remembered_in(cookie: str) -> Session | None:
     value = value_of(cookie)
+    return Session(_remembered_by(value), None) if value.isascii() else None
+
+
+def _remembered_by(value: str) -> str | None:
     # Flask-Login compares it as text, which raises on any other letter.
-    return Session(decode_cookie(value), None) if value.isascii() else None
+    user_id: str | None = decode_cookie(value) if value.isascii() else None
+    return user_id
 
 
 def session_that_came() -> Session:
-    """Say whom the session named when the request came, whatever a login has written since."""
+    """Say whom the session named when the request came, whatever a login has written since.
+
+    Else the remember cookie: a user's first request by it has nobody in the session yet.
+    """
     context = current_context()
     app = context.app
-    return named_by(app.session_interface.open_session(app, context.request) or {})
+    session = named_by(app.session_interface.open_session(app, context.request) or {})
+    if session.user_id is not None:
+        return session
+    came = context.request.cookies.get(_remember_name(app), "")
+    return session._replace(user_id=_remembered_by(came))
 
 
 def named_by(session: Mapping[str, Any]) -> Session:

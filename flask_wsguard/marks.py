@@ -128,7 +128,7 @@ def _protect(view: Any, mark: Protected) -> Any:
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         environ = _environ()
-        if environ is None or not _may_run(verdict_of(environ)):
+        if environ is None or not _may_run(verdict_of(environ), mark):
             return _stop(
                 _socket_among(*args, *kwargs.values()),
                 "no guard judged this handshake for it: call WSGuard(app) or guard.init_app(app), "
@@ -144,9 +144,15 @@ def _environ() -> dict[str, Any] | None:
     return current_context().request.environ if has_request_context() else None
 
 
-def _may_run(verdict: Verdict | None) -> bool:
-    """Tell whether a verdict is on a protected view; a public one lets nobody in here."""
-    return isinstance(verdict, Observed) or (verdict is not None and verdict.ticket is not None)
+def _may_run(verdict: Verdict | None, mark: Protected) -> bool:
+    """Tell whether a verdict lets a visitor in here: a public view's, and one that asked less, no.
+
+    A view may call another, and a decorator without ``wraps`` may hide the mark below its own.
+    """
+    if isinstance(verdict, Observed):
+        return True
+    ticket = verdict.ticket if verdict else None
+    return ticket is not None and mark.scopes <= ticket.scopes
 
 
 def _socket_among(*given: Any) -> Any:
@@ -155,7 +161,8 @@ def _socket_among(*given: Any) -> Any:
     A method has it behind ``self``, and a decorator may put anything in front of it.
     """
     for one in given:
-        if hasattr(one, "sock") and hasattr(one, "close"):
+        # The site's own object may keep its Sock under that name.
+        if hasattr(getattr(one, "sock", None), "shutdown") and hasattr(one, "close"):
             return one
     return None
 

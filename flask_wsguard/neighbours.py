@@ -17,6 +17,8 @@ _log = logging.getLogger("flask_wsguard")
 
 PREAUTH = "wsguard.preauth"
 """The endpoint of preauth."""
+OWN_ENDPOINTS = frozenset({PREAUTH, "wsguard.static"})
+"""Those of the blueprint."""
 
 
 def exempt_from_csrf(app: Flask, state: State) -> None:

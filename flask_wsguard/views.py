@@ -23,7 +23,6 @@ from .core.source import Source, refuse_foreign_origin, refuse_missing_origin
 from .core.tickets import subject
 from .grants import Denied, Minted
 from .identity import login_url
-from .sessions import current_context, detach_session
 from .state import State, state_of
 
 CLIENT = Path(__file__).parent / "static" / "wsguard.js"
@@ -35,7 +34,6 @@ def make_blueprint() -> Blueprint:
     """Return the blueprint named ``wsguard``: POST preauth, GET static/wsguard.js."""
     blueprint = Blueprint("wsguard", __name__, static_folder="static", static_url_path="/static")
     blueprint.record(_add_preauth_rule)
-    blueprint.before_request(_detach)
     return blueprint
 
 
@@ -44,12 +42,6 @@ def _add_preauth_rule(setup: BlueprintSetupState) -> None:
     rule = Rule(f"{setup.url_prefix}/preauth", endpoint=f"{setup.name}.preauth")
     setup.app.url_map.add(rule)
     setup.app.view_functions[rule.endpoint] = preauth
-
-
-def _detach() -> None:
-    """Keep the session out of the static files; preauth's is kept out by the guard's first hook."""
-    if request.endpoint == "wsguard.static":
-        detach_session(current_context(), empty=True)
 
 
 def preauth() -> Response:

@@ -19,6 +19,7 @@ from flask import (
     copy_current_request_context,
     current_app,
     request,
+    request_started,
     session,
 )
 from flask_login import LoginManager, UserMixin, current_user, login_user
@@ -477,6 +478,24 @@ def speaks_of_its_visitor() -> Any:
             say()
 
     return handler
+
+
+def test_any_origin_route_sees_no_authorization_that_was_read_before() -> None:
+    """Werkzeug keeps what it has parsed, for a receiver that asked at the request's start."""
+    app, seen = make_site(), list[Any]()
+
+    def start(sender: Flask) -> None:
+        seen.append(request.authorization)
+
+    @Sock(app).route("/whoever")
+    @ws_public(any_origin=True)
+    def whoever(ws: Any) -> None:
+        seen.append(request.authorization)
+
+    login = {"HTTP_AUTHORIZATION": "Basic YWxpY2U6c2VjcmV0"}
+    with request_started.connected_to(start, app):
+        Visitor(app).open("/whoever", environ_overrides=login)
+    assert [one and one.username for one in seen] == ["alice", None]
 
 
 NOBODY = "None {} {} (None, None)"

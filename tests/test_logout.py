@@ -83,6 +83,26 @@ def test_others_are_told_nothing_where_sockets_stay(monkeypatch: pytest.MonkeyPa
     assert told == []
 
 
+def test_logout_by_the_remember_cookie_alone_tells_of_a_user_whose_row_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The session names nobody yet, and the object raises: the cookie says whose sockets close."""
+    app = make_site()
+    visitor = Visitor(app)
+    visitor.log_in("alice", remember="yes")
+    visitor.client.delete_cookie("session", domain="example.org")
+    assert set(visitor.cookies()) == {"remember_token"}
+    told = hear(app, monkeypatch)
+
+    def gone(self: User) -> str:
+        raise LookupError("the row was deleted")
+
+    monkeypatch.setattr(User, "get_id", gone)
+    visitor.log_out()
+    name = app.extensions["wsguard"].expected.keys.fingerprint("alice", None)
+    assert [notice["session"] for notice in told] == [name]
+
+
 @pytest.mark.parametrize("has_nonce", [True, False], ids=["nonce", "no-nonce"])
 def test_sockets_are_closed_before_others_are_told(
     has_nonce: bool, monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,7 @@ from flask_sock import Sock
 from flask_wsguard import ScopeMissing, WSGuard, current_ticket, ws_protected, ws_public
 from flask_wsguard.core.case import Protected, Public
 from flask_wsguard.core.refusals import Refusal, Refused
+from flask_wsguard.live.registry import Selector
 from flask_wsguard.marks import mark_of, naming_view
 from flask_wsguard.testing import connect
 
@@ -174,6 +175,48 @@ def test_unjudged_view_closes_a_socket_that_comes_by_name() -> None:
 
     opened = Visitor(unguarded_site(view)).open("/x")
     assert (opened.messages, opened.code, opened.reason) == ([], 1011, "unguarded")
+
+
+@pytest.mark.parametrize("way", ["below a decorator", "called"])
+def test_view_runs_for_nobody_who_lacks_its_own_scopes(way: str) -> None:
+    """The guard asked for what it saw: a mark that is hidden, or another view's, was not asked."""
+
+    @ws_protected(scopes="admin")
+    def inner(ws: Any) -> None:
+        ws.send("ran")
+
+    def outer(ws: Any) -> None:
+        inner(ws)
+
+    app = make_site()
+    Sock(app).route("/hub")(ws_protected(scopes="chat:read" if way == "called" else ())(outer))
+    alice = Visitor(app)
+    alice.log_in("alice")
+    opened = alice.open("/hub", alice.token("/hub"))
+    assert (opened.messages, opened.code, opened.reason) == ([], 1011, "unguarded")
+
+
+def test_socket_is_found_behind_an_object_that_keeps_its_sock() -> None:
+    """Else a logout would raise at what is no socket, and close none of the others."""
+
+    class Chat:
+        def __init__(self, sock: Sock) -> None:
+            self.sock = sock
+            sock.route("/chat")(self.handle)
+
+        def close(self) -> None:
+            """End the chat."""
+
+        @ws_protected
+        def handle(self, ws: Any) -> None:
+            held.append(app.extensions["wsguard"].sockets.registry.select(Selector())[0]._ws is ws)
+
+    app, held = make_site(), list[bool]()
+    Chat(Sock(app))
+    alice = Visitor(app)
+    alice.log_in("alice")
+    alice.open("/chat", alice.token("/chat"))
+    assert held == [True]
 
 
 def unguarded_site(view: Any) -> Flask:

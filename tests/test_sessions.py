@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cachelib.simple import SimpleCache
-from flask import Flask, abort, request, session
+from flask import Flask, Request, abort, request, session
 from flask_login import login_user, logout_user
 from flask_session import Session as FlaskSession
 from flask_session.cachelib import CacheLibSessionInterface
@@ -289,6 +289,13 @@ def test_handshake_loads_no_user(app: Flask) -> None:
     assert loaded == []
 
 
+def test_id_of_any_text_is_granted(app: Flask) -> None:
+    """A site's ids are its own; half of a surrogate pair is no UTF-8, and no reason to raise."""
+    app.extensions["test_guard"].identity_loader(lambda _: Identity("\ud800", User("odd")))
+    visitor = Visitor(app)
+    assert visitor.connect("/any", visitor.token("/any")).ticket.user_id == "\ud800"
+
+
 # Remember-me: the session names nobody, the loader is asked.
 
 
@@ -325,6 +332,53 @@ def test_remembered_user_who_is_another_now_is_user_changed(app: Flask) -> None:
     bob = logged_in(app, "bob", remember="1").cookie_header("remember_token")
     mixed = f"{alice.cookie_header(*tickets)}; {bob}"
     assert alice.connect(token=token, cookies=mixed).reason == "user_changed"
+
+
+# A site that logs in by itself, behind a proxy that says who asks.
+
+PROXY = {"X-Remote-User": "alice"}
+
+
+def log_in_whom_the_proxy_names(asked: Request) -> User | None:
+    if name := asked.headers.get("X-Remote-User"):
+        login_user(User(name))
+        return User(name)
+    return None
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["no-session", "session"])
+@pytest.mark.parametrize("loader", ["request_loader", "identity_loader"])
+def test_loader_that_logs_in_is_granted_and_connects(app: Flask, loader: str, saved: bool) -> None:
+    """A login at a handshake, as at preauth, reaches no browser, and so ends nobody's session."""
+    if loader == "request_loader":
+        app.login_manager.request_loader(log_in_whom_the_proxy_names)  # type: ignore[attr-defined]
+    else:
+
+        @app.extensions["test_guard"].identity_loader
+        def identity(asked: Request) -> Identity | None:
+            user = log_in_whom_the_proxy_names(asked)
+            return user and Identity(user.id, user, session.get("_wsguard"))
+
+    visitor = logged_in(app) if saved else Visitor(app)
+    for _ in range(2):
+        token = visitor.token(headers=PROXY)
+        assert visitor.connect(token=token, headers=PROXY).reason is None
+
+
+def test_our_script_ends_no_session_of_a_site_that_logs_in_at_each_request(app: Flask) -> None:
+    """The answer with the script carries no session: the browser keeps the nonce that it has."""
+
+    @app.before_request
+    def log_in() -> None:
+        log_in_whom_the_proxy_names(request)
+
+    visitor = Visitor(app)
+    visitor.client.get("/", base_url=ORIGIN, headers=PROXY)
+    path = "/wsguard/static/wsguard.js"
+    with visitor.client.get(path, base_url=ORIGIN, headers=PROXY) as script:
+        assert (script.status_code, script.headers.get("Set-Cookie")) == (200, None)
+    token = visitor.token(headers=PROXY)
+    assert visitor.connect(token=token, headers=PROXY).reason is None
 
 
 # Several session cookies.

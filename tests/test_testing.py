@@ -381,6 +381,25 @@ def test_sending_to_a_peer_that_is_gone_says_closed(client: FlaskClient) -> None
     socket.close()
 
 
+def test_sending_to_a_site_that_has_closed_says_with_which_code(client: FlaskClient) -> None:
+    """The close stands unread behind a message, which is still to be received."""
+    socket = connect(client, "/talk")
+    socket.send("close")
+    socket._view.join(5)
+
+    def say_on() -> None:
+        # The site's reader may still take one, before it sees that it is over.
+        while True:
+            socket.send("x" * 10_000)
+
+    with pytest.raises(Closed) as closed:
+        say_on()
+    assert (closed.value.code, closed.value.reason) == (4000, "enough")
+    assert socket.receive() == "before"
+    assert socket.wait_closed().code == 4000
+    socket.close()
+
+
 def test_pings_are_answered_and_a_lost_end_is_1006() -> None:
     """A view that pings goes on while the test waits."""
     client = make_site(TESTING=True, SOCK_SERVER_OPTIONS={"ping_interval": 0.2}).test_client()

@@ -90,7 +90,8 @@ def bind(host: str, path: str) -> str:
 @lru_cache(maxsize=1024)
 def subject(host: str, user_id: str) -> str:
     """Return an opaque word that is stable per user and host, so that a page sees a change."""
-    return _short(hashlib.sha256(f"wsguard\n{host}\n{user_id}".encode()).digest())
+    named = f"wsguard\n{host}\n{user_id}"
+    return _short(hashlib.sha256(named.encode("utf-8", "surrogatepass")).digest())
 
 
 class _Signer(Signer):

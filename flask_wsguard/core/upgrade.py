@@ -47,6 +47,9 @@ class Fault:
 
 _NOT_ASCII = Fault("a header that must be ASCII is not")
 _FORBIDDEN = Fault("a header has a name or a byte that HTTP forbids")
+LONGEST_KEPT = 4096
+"""Letters of what one request may leave in a memory: a stranger chooses them."""
+
 _OF_A_BODY = ("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
 
 
@@ -54,18 +57,19 @@ def fault_of(request: Upgrade) -> Fault | None:
     """Return the first fault of an upgrade request, None when it is well formed."""
     headers = request.headers
     header = headers.get
-    fault = _fault_of_form(
+    form = (
         request.method,
         request.protocol,
         request.length,
-        request.names,
         header("HTTP_UPGRADE", ""),
         header("HTTP_CONNECTION", ""),
         header("HTTP_SEC_WEBSOCKET_VERSION", ""),
         header("HTTP_HOST", ""),
         header("HTTP_SEC_WEBSOCKET_EXTENSIONS", ""),
+        *request.names,
     )
-    if fault:
+    is_short = len("".join(form)) <= LONGEST_KEPT
+    if fault := _fault_of_form(*form) if is_short else _fault_of_form.__wrapped__(*form):
         return fault
     if not _KEY.fullmatch(header("HTTP_SEC_WEBSOCKET_KEY", "")):
         return Fault("Sec-WebSocket-Key is not 16 bytes in base64")
@@ -77,18 +81,19 @@ def fault_of(request: Upgrade) -> Fault | None:
 
 
 # What a browser and a proxy write into every handshake alike is looked through once. A flood of
-# other forms pushes them out, and costs what it would without the memory.
+# other forms pushes them out, and costs what it would without the memory; strangers' long ones are
+# not kept.
 @lru_cache(maxsize=64)
 def _fault_of_form(
     method: str,
     protocol: str,
     length: str,
-    names: tuple[str, ...],
     upgrade: str,
     connection: str,
     version: str,
     host: str,
     extensions: str,
+    *names: str,
 ) -> Fault | None:
     if method != "GET" or protocol != "HTTP/1.1":
         return Fault("an upgrade is a GET of HTTP/1.1")

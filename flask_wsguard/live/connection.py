@@ -128,7 +128,8 @@ class Connection:
         ws = self._ws
         sock = self._raw if ws is None else ws.sock
         if sock is not None:
-            with contextlib.suppress(OSError):
+            # Whatever a server's own kind of socket raises: the others are to be closed too.
+            with contextlib.suppress(Exception):
                 sock.shutdown(socket.SHUT_RDWR)
         if hasattr(ws, "input_buffer"):
             # First this: who finds nothing to read at an open socket reads None.

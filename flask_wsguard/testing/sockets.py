@@ -66,7 +66,16 @@ class Socket:
         except TimeoutError:
             raise TimeoutError(f"{self._view.path} read nothing in time") from None
         except OSError:
-            raise self._end(Closed(1006, "")) from None
+            raise self._how_it_ended() from None
+
+    def _how_it_ended(self) -> Closed:
+        """Read how the site ended it; its messages before that are still to be received."""
+        with suppress(OSError):
+            while data := self._raw.recv(65536):
+                self._frames.receive_data(data)
+        self._events.extend(self._frames.events())
+        last = self._events[-1] if self._events else None
+        return _closed_by(last) if isinstance(last, CloseConnection) else Closed(1006, "")
 
     def receive(self, timeout: float | None = None) -> str | bytes:
         """Return the next message. Raises Closed, and TimeoutError after ``timeout`` seconds."""

@@ -297,6 +297,16 @@ def test_cut_loses_what_nobody_has_read() -> None:
         ws.thread.join(5)
 
 
+def test_what_is_no_socket_keeps_nobody_elses_open(pair: Pair) -> None:
+    """A worker of another kind, or a view's own object: one logout closes many."""
+    ws, theirs = pair
+    odd, other = connection(), connection()
+    odd.attach(SimpleNamespace(sock=object()))
+    other.attach(ws)
+    assert Sockets(None, 20, 10).close([odd, other], 4401, "over") == 2
+    assert theirs.recv(99) == b"close frame"
+
+
 def test_lost_end_wakes_its_handler(pair: Pair) -> None:
     """Where the library says first that there is news, and only then that it is the end."""
     ws, _ = pair
