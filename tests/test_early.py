@@ -21,6 +21,7 @@ from .visitor import ORIGIN, UPGRADE, Clock
 
 FOREIGN = {**UPGRADE, "Origin": "https://evil.example.net"}
 ALICE = Twins()
+OWN = {**UPGRADE, "Origin": ORIGIN, "Cookie": ALICE.honest()["HTTP_COOKIE"]}
 
 
 class Noting(SecureCookieSessionInterface):
@@ -43,7 +44,11 @@ class Broken(SecureCookieSessionInterface):
 
 @pytest.mark.parametrize(
     ("query", "headers"),
-    [("", UPGRADE), (ALICE.query, FOREIGN), (ALICE.query, {**UPGRADE, "Origin": ORIGIN})],
+    [
+        ("", OWN),
+        (ALICE.query, {**OWN, "Origin": "https://evil.example.net"}),
+        (ALICE.query, {**UPGRADE, "Origin": ORIGIN}),
+    ],
     ids=["no-token", "foreign", "no-ticket"],
 )
 def test_hopeless_handshakes_open_no_session(query: str, headers: dict[str, str]) -> None:
@@ -52,7 +57,9 @@ def test_hopeless_handshakes_open_no_session(query: str, headers: dict[str, str]
         seen = list[str]()
         app = make_site(prepare)
         app.session_interface = Noting(seen)
-        answer = app.test_client().get(f"/echo?{query}", base_url=ORIGIN, headers=headers)
+        answer = app.test_client(use_cookies=False).get(
+            f"/echo?{query}", base_url=ORIGIN, headers=headers
+        )
         assert (answer.status_code, seen) == (403, expected)
 
 
@@ -75,6 +82,24 @@ def test_what_looks_honest_is_not_judged_twice(
     judged: list[Any] = []
     monkeypatch.setattr(early, "_refuse", lambda app, environ: judged.append(environ))
     assert ask(ALICE.gated, environ).told == []
+    assert judged == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://app.example.com"}, {"Host": "example.org:443"}],
+    ids=["listed", "port-written"],
+)
+def test_page_that_the_site_lists_is_not_judged_twice(
+    headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its origin is looked up, where it is not the site's own at a glance."""
+    judged: list[Any] = []
+    monkeypatch.setattr(early, "_refuse", lambda app, environ: judged.append(environ))
+    app = make_site(WSGUARD_ALLOWED_ORIGINS=["self", "https://app.example.com"])
+    # Flask judges it: the ticket is of another app's keys.
+    path = f"/echo?{ALICE.query}"
+    app.test_client(use_cookies=False).get(path, base_url=ORIGIN, headers={**OWN, **headers})
     assert judged == []
 
 

@@ -50,7 +50,7 @@ def test_mark_stands_on_the_view(decorate: Any, mark: Any) -> None:
 
 def test_mark_may_say_how_long_its_sockets_live() -> None:
     """Seconds, beside the scopes; left to the setting where it says nothing."""
-    assert mark_of(ws_protected(max_age=60)(new_view())) == Protected(frozenset(), 60)
+    assert mark_of(ws_protected(max_age=1)(new_view())) == Protected(frozenset(), 1)
     assert mark_of(ws_protected(scopes="a")(new_view())) == Protected(frozenset({"a"}), None)
 
 
