@@ -198,7 +198,7 @@ def _system_poll() -> Any:
     """Return the system's own poll, which waits for nobody here.
 
     gevent's looks at all sockets of the process, and where many are ready at once it returns
-    without ours: every second browser would be cut off unheard, in the minute of a restart.
+    without ours: browsers would be cut off unheard, just when many are told to go.
     """
     if monkey := sys.modules.get("gevent.monkey"):
         return monkey.get_original("select", "poll")
