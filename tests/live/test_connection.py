@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 import subprocess
 import sys
@@ -150,6 +151,30 @@ def test_room_that_vanishes_before_the_send_under_gevent() -> None:
     command = [sys.executable, "-c", VANISHING_ROOM]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10)
     assert (done.stdout, done.returncode) == ("cut\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("loaded", [False, True], ids=["no-gevent", "gevent-loaded"])
+def test_room_is_looked_for_where_gevent_has_patched_nothing(
+    loaded: bool, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most sites have none; a site may have it and use threads."""
+    monkey = importlib.import_module("gevent.monkey")
+    monkeypatch.setitem(sys.modules, "gevent.monkey", monkey)
+    if not loaded:
+        monkeypatch.delitem(sys.modules, "gevent.monkey")
+    ws, theirs = pair
+    each = connection()
+    each.attach(ws)
+    assert each.close(4401, "over")
+    assert theirs.recv(99) == b"close frame"
+    with suppress(BlockingIOError):
+        ws.sock.setblocking(False)
+        while True:
+            ws.sock.send(bytes(65536))
+    full = connection()
+    full.attach(ws)
+    assert full.close(4401, "over")
+    assert ws.closed == [(4401, "over")], "the second was cut, for it had no room"
 
 
 MANY_READY = """
