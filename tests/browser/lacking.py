@@ -48,7 +48,8 @@ LACKING = {
 # What such a site calls its ticket cookies.
 PREFIXES = {"prefix": "wsguard-", "host-prefix": "__Secure-wsguard-"}
 
-# A protected body runs for a ticket only; where none was asked for, this one stands in.
+# A protected body runs only for a ticket with its scopes; where none was asked for, this one stands
+# in, and holds them.
 NOBODY = Ticket("-", "-", frozenset(), "", "", 0, 0)
 
 
@@ -91,7 +92,7 @@ def let_sites_leave_out_checks() -> None:
         checks = without(handshake.CHECKS, expected.left_out)
         outcome = handshake.judge(facts, expected=expected, now=now, checks=checks)
         if outcome == handshake.Accepted(None) and isinstance(facts.mark, Protected):
-            return handshake.Accepted(NOBODY)
+            return handshake.Accepted(NOBODY._replace(scopes=facts.mark.scopes))
         return outcome
 
     def judge_preauth(asked: Any, rules: Any) -> Any:
