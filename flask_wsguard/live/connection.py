@@ -189,17 +189,18 @@ def _not_for_ever(sock: socket.socket) -> AbstractContextManager[object]:
 
 
 def _has_room(sock: socket.socket) -> bool:
-    poll: select.poll = _system_poll()()
+    poll = _system_poll()
     poll.register(sock, select.POLLOUT)
     return any(events & select.POLLOUT for _, events in poll.poll(0))
 
 
-def _system_poll() -> Any:
+def _system_poll() -> select.poll:
     """Return the system's own poll, which waits for nobody here.
 
     gevent's looks at all sockets of the process, and where many are ready at once it returns
     without ours: browsers would be cut off unheard, just when many are told to go.
     """
     if monkey := sys.modules.get("gevent.monkey"):
-        return monkey.get_original("select", "poll")
-    return select.poll
+        poll: select.poll = monkey.get_original("select", "poll")()
+        return poll
+    return select.poll()

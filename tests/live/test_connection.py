@@ -116,10 +116,10 @@ def test_room_that_vanishes_before_the_send(pair: Pair, monkeypatch: pytest.Monk
         ws.sock.send(b"x")
 
 
-VANISHING_ROOM = """
+UNDER_GEVENT = """
 from gevent import monkey
 monkey.patch_all()
-import socket, time
+import select, socket, time, gevent
 from flask_wsguard.live import connection
 class WebSocket:
     def __init__(self, sock):
@@ -127,6 +127,11 @@ class WebSocket:
     def close(self, code, reason):
         self.sock.send(b"close frame")
 ours, theirs = socket.socketpair()
+each = connection.Connection(None, "/")
+each.attach(WebSocket(ours))
+"""
+
+VANISHING_ROOM = """
 ours.setblocking(False)
 try:
     while True:
@@ -134,8 +139,6 @@ try:
 except BlockingIOError:
     ours.setblocking(True)
 connection._has_room = lambda sock: True
-each = connection.Connection(None, "/")
-each.attach(WebSocket(ours))
 begin = time.monotonic()
 assert each.close(4401, "stuck")
 assert time.monotonic() - begin < 1.0
@@ -148,7 +151,7 @@ except BrokenPipeError:
 
 def test_room_that_vanishes_before_the_send_under_gevent() -> None:
     """Its sockets wait in Python, where the kernel's limit on a send says nothing."""
-    command = [sys.executable, "-c", VANISHING_ROOM]
+    command = [sys.executable, "-c", UNDER_GEVENT + VANISHING_ROOM]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10)
     assert (done.stdout, done.returncode) == ("cut\n", 0), done.stderr
 
@@ -178,16 +181,6 @@ def test_room_is_looked_for_where_gevent_has_patched_nothing(
 
 
 MANY_READY = """
-from gevent import monkey
-monkey.patch_all()
-import select, socket, gevent
-from flask_wsguard.live import connection
-class WebSocket:
-    def __init__(self, sock):
-        self.sock = sock
-    def close(self, code, reason):
-        self.sock.send(b"close frame")
-ours, theirs = socket.socketpair()
 others = [socket.socketpair() for _ in range(400)]
 handlers = [gevent.spawn(other.recv, 1) for other, _ in others]
 gevent.sleep(0.1)
@@ -200,8 +193,6 @@ control.register(ours, select.POLLOUT)
 print(control.poll(0))
 del others[:200]
 ready()
-each = connection.Connection(None, "/")
-each.attach(WebSocket(ours))
 assert each.close(4401, "over")
 theirs.settimeout(5)
 print(theirs.recv(99))
@@ -210,7 +201,7 @@ print(theirs.recv(99))
 
 def test_close_frame_is_sent_where_many_sockets_are_ready_at_once_under_gevent() -> None:
     """Its own poll, the control, looks at all of them and comes back without ours."""
-    command = [sys.executable, "-c", MANY_READY]
+    command = [sys.executable, "-c", UNDER_GEVENT + MANY_READY]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10)
     assert (done.stdout, done.returncode) == ("[]\nb'close frame'\n", 0), done.stderr
 
