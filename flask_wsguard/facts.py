@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,7 +11,7 @@ from .core.case import Handshake, Mark, Session
 from .core.origins import Origin
 from .core.preauth import PreauthRequest, origin_or_referer
 from .core.source import Source
-from .core.upgrade import LONGEST_KEPT, Upgrade
+from .core.upgrade import Upgrade
 
 Environ = dict[str, Any]
 
@@ -83,21 +82,8 @@ def upgrade_of(environ: Environ) -> Upgrade:
         environ["REQUEST_METHOD"],
         environ.get("SERVER_PROTOCOL", ""),
         environ.get("CONTENT_LENGTH", ""),
-        _header_names(environ),
         environ,
     )
-
-
-def _header_names(environ: Environ) -> tuple[str, ...]:
-    keys = tuple(environ)
-    is_short = len("".join(keys)) <= LONGEST_KEPT
-    return _names_among(keys) if is_short else _names_among.__wrapped__(keys)
-
-
-# Of one browser and server always the same, and looked through once: that is an eighth of a hook.
-@lru_cache(maxsize=64)
-def _names_among(keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple([key for key in keys if key.startswith("HTTP_")])
 
 
 def prefix_of(environ: Environ) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from functools import partial
 
 from flask import Flask
@@ -64,9 +63,11 @@ def judge_request(
 
 def _naming_carrier(refused: Refused, environ: Environ, settings: Settings) -> Refused:
     """Say it when the token did come, in a carrier that the site does not use."""
-    for carrier in set(CARRIERS).difference(settings.token_carriers):
+    for carrier in CARRIERS:
+        if carrier in settings.token_carriers:
+            continue
         if facts.tokens_of(environ, settings.token_param, (carrier,)):
-            return replace(refused, detail=_STRAY[carrier])
+            return refused._replace(detail=_STRAY[carrier])
     return refused
 
 

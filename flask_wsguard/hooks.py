@@ -66,7 +66,7 @@ def guard_route() -> Response | None:
 
 def _forget_session(answer: Response) -> Response:
     """Keep Flask-Login from refreshing the remember cookie of whomever the session names."""
-    detach_session(current_context(), empty=True)
+    session_of(current_context()).clear()
     return answer
 
 

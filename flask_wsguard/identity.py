@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from flask import Flask, Request, current_app, g, request, url_for
 from flask.ctx import RequestContext
 from flask_login import COOKIE_NAME, current_user, decode_cookie, user_logged_in, user_logged_out
+from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.routing import BuildError
 
 from .cookies import agreed_on, cookies_of, is_plain, value_of
@@ -115,6 +116,7 @@ def _checked(identity: Any) -> Identity:
 
 
 def _flask_login_user() -> Found | None:
+    _hide_unreadable_cookie(current_context())
     user = current_user._get_current_object()
     if not user or not user.is_authenticated:
         return None
@@ -172,6 +174,19 @@ def _session_in(context: RequestContext, cookie: str) -> Session:
 def _remember_name(app: Flask) -> str:
     name: str = app.config.get("REMEMBER_COOKIE_NAME", COOKIE_NAME)
     return name
+
+
+def _hide_unreadable_cookie(context: RequestContext) -> None:
+    """Hide a remember cookie that no site wrote, at which Flask-Login raises.
+
+    It looks at it even beside a session, where that one's user is gone.
+    """
+    name, asked = _remember_name(context.app), context.request
+    if is_plain(asked.environ.get("HTTP_COOKIE", ""), name):
+        return
+    if not asked.cookies.get(name, "").isascii():
+        readable = [(key, value) for key, value in asked.cookies.items(multi=True) if key != name]
+        vars(asked)["cookies"] = ImmutableMultiDict(readable)
 
 
 def _remembered_in(cookie: str) -> Session | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, overload
 
@@ -37,7 +36,7 @@ def naming_view(refused: Refused, view: Callable[..., Any] | None) -> Refused:
     if refused.reason is not Refusal.UNGUARDED_ROUTE or view is None:
         return refused
     name = f"{view.__module__}.{getattr(view, '__qualname__', type(view).__name__)}"
-    return replace(refused, detail=f"the view is {name}")
+    return refused._replace(detail=f"the view is {name}")
 
 
 @overload

@@ -80,7 +80,8 @@ class HandshakeRefusal(Response):
     def __init__(self, refused: Refused, *, debug: bool) -> None:
         """Take the refusal; only under ``app.debug`` does the body tell why."""
         self._wire = wire_of(refused, debug=debug)
-        super().__init__(self._wire.body, self._wire.status, self._wire.headers)
+        # As a list: bytes make werkzeug count again what the headers say already.
+        super().__init__([self._wire.body], self._wire.status, self._wire.headers)
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         """Send exactly what was built, whatever ``after_request`` hooks have added."""

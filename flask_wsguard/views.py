@@ -154,8 +154,8 @@ def _problem(refused: Refused, *, debug: bool) -> Response:
     return answer
 
 
-def _json(fields: dict[str, Any], status: int, mimetype: str) -> Response:
-    return Response(json.dumps(fields) + "\n", status, mimetype=mimetype)
+def _json(fields: dict[str, Any], status: int, content_type: str) -> Response:
+    return Response(json.dumps(fields) + "\n", status, content_type=content_type)
 
 
 def script_tag(nonce: str | None = None) -> Markup:

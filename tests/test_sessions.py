@@ -550,6 +550,22 @@ def test_cookies_beside_an_honest_login_lock_nobody_out(app: Flask, header: str)
     assert (outcome.reason, outcome.ticket.user_id) == (None, "alice")
 
 
+@pytest.mark.parametrize("planted", ["x|\xe9", '"x|\\351"'])
+def test_unreadable_remember_cookie_beside_a_user_who_is_gone_is_nobody(
+    app: Flask, planted: str
+) -> None:
+    """Flask-Login raises at it, on the site's own pages too: the control."""
+    alice = logged_in(app)
+    app.login_manager.user_loader(lambda user_id: None)
+    cookies = f"{alice.cookie_header('session')}; remember_token={planted}"
+    answer = alice.preauth("/any", cookies=cookies)
+    assert (answer.status_code, answer.json["reason"]) == (401, "login_required")
+    page = app.test_client(use_cookies=False).get(
+        "/", base_url=ORIGIN, environ_overrides={"HTTP_COOKIE": cookies}
+    )
+    assert page.status_code == 500
+
+
 def test_many_session_cookies_are_not_opened(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each may cost a look into a store, and who planted hundreds need not be told apart."""
     opened: list[Any] = []

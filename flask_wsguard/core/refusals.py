@@ -6,9 +6,8 @@ The browser client and the documentation are compared with this table by tests.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 
 class Refusal(str, Enum):
@@ -207,8 +206,7 @@ HANDSHAKE_ONLY = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A no: the reason, what was seen (for the operator), and the status where it varies.
 
     ``required`` are the scopes that are missing, sorted.

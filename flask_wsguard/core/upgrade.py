@@ -26,14 +26,13 @@ _NAMES = re.compile(rf"{_NAME}(?:\n{_NAME})*", re.ASCII)
 class Upgrade(NamedTuple):
     """The request line and headers of an upgrade, as they came.
 
-    ``length`` is what WSGI says of the body's, "" for nothing; ``names`` are those of all other
-    headers as WSGI spells them, ``HTTP_`` in front, ``headers`` their values among any others.
+    ``length`` is what WSGI says of the body's, "" for nothing; ``headers`` are all others, their
+    names as WSGI spells them, ``HTTP_`` in front. What else stands among them is overlooked.
     """
 
     method: str
     protocol: str
     length: str
-    names: tuple[str, ...]
     headers: Mapping[str, str]
 
 
@@ -47,17 +46,24 @@ class Fault:
 
 _NOT_ASCII = Fault("a header that must be ASCII is not")
 _FORBIDDEN = Fault("a header has a name or a byte that HTTP forbids")
-LONGEST_KEPT = 4096
+_LONGEST_KEPT = 4096
 """Letters of what one request may leave in a memory: a stranger chooses them."""
 
 _OF_A_BODY = ("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
+
+
+class _Form(NamedTuple):
+    """What one form of request has: its first fault, if any, and the names of its headers."""
+
+    fault: Fault | None
+    names: tuple[str, ...] = ()
 
 
 def fault_of(request: Upgrade) -> Fault | None:
     """Return the first fault of an upgrade request, None when it is well formed."""
     headers = request.headers
     header = headers.get
-    form = (
+    parts = (
         request.method,
         request.protocol,
         request.length,
@@ -66,16 +72,17 @@ def fault_of(request: Upgrade) -> Fault | None:
         header("HTTP_SEC_WEBSOCKET_VERSION", ""),
         header("HTTP_HOST", ""),
         header("HTTP_SEC_WEBSOCKET_EXTENSIONS", ""),
-        *request.names,
+        *headers,
     )
-    is_short = len("".join(form)) <= LONGEST_KEPT
-    if fault := _fault_of_form(*form) if is_short else _fault_of_form.__wrapped__(*form):
+    is_short = len("".join(parts)) <= _LONGEST_KEPT
+    fault, names = _form_of(*parts) if is_short else _form_of.__wrapped__(*parts)
+    if fault:
         return fault
     if not _KEY.fullmatch(header("HTTP_SEC_WEBSOCKET_KEY", "")):
         return Fault("Sec-WebSocket-Key is not 16 bytes in base64")
     if not header("HTTP_SEC_WEBSOCKET_PROTOCOL", "").isascii():
         return _NOT_ASCII
-    if _holds_forbidden(" ".join(map(headers.__getitem__, request.names))):
+    if _holds_forbidden(" ".join(map(headers.__getitem__, names))):
         return _FORBIDDEN
     return None
 
@@ -84,7 +91,7 @@ def fault_of(request: Upgrade) -> Fault | None:
 # other forms pushes them out, and costs what it would without the memory; strangers' long ones are
 # not kept.
 @lru_cache(maxsize=64)
-def _fault_of_form(
+def _form_of(
     method: str,
     protocol: str,
     length: str,
@@ -93,28 +100,29 @@ def _fault_of_form(
     version: str,
     host: str,
     extensions: str,
-    *names: str,
-) -> Fault | None:
+    *keys: str,
+) -> _Form:
+    names = tuple([key for key in keys if key.startswith("HTTP_")])
     if method != "GET" or protocol != "HTTP/1.1":
-        return Fault("an upgrade is a GET of HTTP/1.1")
+        return _Form(Fault("an upgrade is a GET of HTTP/1.1"))
     if length not in {"", "0"} or not {*names}.isdisjoint(_OF_A_BODY):
-        return Fault("an upgrade has no body")
+        return _Form(Fault("an upgrade has no body"))
     # IE 11 writes `Upgrade: Websocket`.
     if upgrade.lower() != "websocket":
-        return Fault("Upgrade is not websocket")
+        return _Form(Fault("Upgrade is not websocket"))
     if not _says_upgrade(connection):
-        return Fault("Connection does not say upgrade")
+        return _Form(Fault("Connection does not say upgrade"))
     if version != "13":
-        return Fault("Sec-WebSocket-Version is not 13", 426 if version else 400)
+        return _Form(Fault("Sec-WebSocket-Version is not 13", 426 if version else 400))
     if not _is_decodable(host):
-        return Fault("Host is missing or not a host name")
+        return _Form(Fault("Host is missing or not a host name"))
     if not f"{connection}{extensions}".isascii():
-        return _NOT_ASCII
+        return _Form(_NOT_ASCII)
     if not _NAMES.fullmatch("\n".join(names)):
-        return _FORBIDDEN
+        return _Form(_FORBIDDEN)
     if not _are_sound(extensions):
-        return Fault("a permessage-deflate offer that RFC 7692 forbids")
-    return None
+        return _Form(Fault("a permessage-deflate offer that RFC 7692 forbids"))
+    return _Form(None, names)
 
 
 def _holds_forbidden(values: str) -> bool:

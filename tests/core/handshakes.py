@@ -29,7 +29,7 @@ _GOOD_HEADERS = {
     "HTTP_SEC_WEBSOCKET_VERSION": "13",
     "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate; client_max_window_bits",
 }
-UPGRADE = Upgrade("GET", "HTTP/1.1", "", tuple(_GOOD_HEADERS), _GOOD_HEADERS)
+UPGRADE = Upgrade("GET", "HTTP/1.1", "", _GOOD_HEADERS)
 _HEADERS = {
     "host": "HTTP_HOST",
     "connection": "HTTP_CONNECTION",
@@ -57,7 +57,7 @@ def upgrade(**changes: str | None) -> Upgrade:
     headers = dict[str, str | None](_GOOD_HEADERS)
     headers |= {_HEADERS.get(name, name): changes[name] for name in changes.keys() - fields}
     given = {name: value for name, value in headers.items() if value is not None}
-    return UPGRADE._replace(names=tuple(given), headers=given, **fields)
+    return UPGRADE._replace(headers=given, **fields)
 
 
 def token(keys: Keys = KEYS, **changes: Any) -> str:
