@@ -133,7 +133,7 @@ class RefusalLog:
 
     def write(self, what: str, refused: Refused, path: str, origin: str | None) -> None:
         """Log that ``what`` (preauth, handshake) was refused at ``path`` to ``origin``."""
-        times, unsaid = self._count((what, refused.reason.value, origin or ""))
+        times, unsaid = self._count((what, refused.reason, origin or ""))
         if unsaid:
             _log.warning("%d more refusals in the last period were counted, not written", unsaid)
         if times:

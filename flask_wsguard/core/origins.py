@@ -57,6 +57,9 @@ class Origin(NamedTuple):
         host = self.host.removesuffix(".")
         if host == "localhost" or host.endswith(".localhost") or host == "[::1]":
             return True
+        # Looked at first: of a name that is no address the other raises, which is dear.
+        if not host.startswith("127."):
+            return False
         try:
             return IPv4Address(host).is_loopback
         except AddressValueError:
