@@ -15,9 +15,10 @@ from .core.handshake import Accepted, judge
 from .core.refusals import Refusal, Refused
 from .core.tickets import Ticket
 from .facts import Environ
-from .identity import make_anonymous, session_of_request
+from .identity import session_of_request
 from .live.connection import Connection
 from .live.sockets import raw_socket
+from .logins import make_anonymous
 from .sessions import current_context, detach_session
 from .settings import Settings
 from .state import State, state_of

@@ -16,8 +16,9 @@ from .core.refusals import Refused
 from .disconnect import EVERYBODY, Everybody, disconnect
 from .errors import ConfigError, HandshakeRefused
 from .hooks import current_state, give_back_slot, guard_route, on_login, on_logout
-from .identity import Loader, Reload, connect_logins
+from .identity import Loader, Reload
 from .live.sockets import SIGN_IN_AGAIN
+from .logins import connect_logins
 from .marks import scopes_demanded
 from .neighbours import own_preauth_headers
 from .redaction import ACCESS_AND_ERROR_LOGS, filter_logs

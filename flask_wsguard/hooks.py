@@ -12,10 +12,11 @@ from .core.case import Mark
 from .core.refusals import Refused
 from .ended import digest_of
 from .held import held_tickets
-from .identity import NONCE_KEY, id_of, new_nonce, session_that_came
+from .identity import NONCE_KEY, new_nonce, session_that_came
 from .live.connection import Connection
 from .live.registry import Selector
 from .live.sockets import SIGN_IN_AGAIN
+from .logins import id_of
 from .marks import mark_of, naming_view
 from .neighbours import OWN_ENDPOINTS, exempt_from_csrf
 from .reports import HandshakeRefusal

@@ -1,4 +1,4 @@
-"""Who is asking, and whose session it is. The only door to Flask-Login."""
+"""Who is asking, and whose session it is."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from flask import Flask, Request, current_app, g, request, url_for
+from flask import Request, request
 from flask.ctx import RequestContext
-from flask_login import COOKIE_NAME, current_user, decode_cookie, user_logged_in, user_logged_out
-from werkzeug.datastructures import ImmutableMultiDict
-from werkzeug.routing import BuildError
 
 from .cookies import agreed_on, cookies_of, is_plain, value_of
 from .core.case import Session
-from .errors import ConfigError
+from .logins import (
+    has_flask_login,
+    id_of,
+    remember_cookie_name,
+    remembered_by,
+    user_by_id,
+    user_of_request,
+)
 from .sessions import current_context, open_session_alone, session_of
 
 NONCE_KEY = "_wsguard"
@@ -24,7 +28,6 @@ NONCE_KEY = "_wsguard"
 preauths at once cannot race for it."""
 
 Loader = Callable[[Request], "Identity | None"]
-Receiver = Callable[..., None]
 Reload = Callable[[str], "object | None"]
 
 
@@ -75,7 +78,7 @@ class Loaders:
         for reload in self._reloads:
             if (user := reload(user_id)) is not None:
                 return user
-        return _flask_login_reload(user_id) if has_flask_login() else None
+        return user_by_id(user_id) if has_flask_login() else None
 
     @property
     def has_any(self) -> bool:
@@ -96,11 +99,6 @@ class Loaders:
         return _flask_login_user() if ambient is not False and has_flask_login() else None
 
 
-def has_flask_login() -> bool:
-    """Tell whether the current app uses Flask-Login."""
-    return hasattr(current_app, "login_manager")
-
-
 def _checked(identity: Any) -> Identity:
     if not (
         isinstance(identity, Identity)
@@ -116,35 +114,11 @@ def _checked(identity: Any) -> Identity:
 
 
 def _flask_login_user() -> Found | None:
-    _hide_unreadable_cookie(current_context())
-    user = current_user._get_current_object()
-    if not user or not user.is_authenticated:
+    user = user_of_request()
+    if user is None:
         return None
     nonce = named_by(session_of(current_context())).nonce
     return Found(Identity(str(id_of(user)), user, nonce), ambient=True)
-
-
-def id_of(user: Any) -> str | None:
-    """Return the id under which Flask-Login keeps a user, None for nobody.
-
-    A site's own class for nobody need not have one.
-    """
-    get_id = getattr(user, current_app.login_manager.id_attribute, None)  # type: ignore[attr-defined]
-    user_id = get_id() if get_id else None
-    return None if user_id is None else str(user_id)
-
-
-def _flask_login_reload(user_id: str) -> object | None:
-    load = current_app.login_manager._user_callback  # type: ignore[attr-defined]
-    if load is None:
-        raise ConfigError(
-            [
-                "WSGUARD_REVALIDATE_EVERY needs a way to find users again: give Flask-Login a "
-                "user_loader beside its request_loader"
-            ]
-        )
-    user: object | None = load(user_id)
-    return user if user is not None and getattr(user, "is_authenticated", True) else None
 
 
 def session_of_request() -> Session:
@@ -161,7 +135,7 @@ def session_of_request() -> Session:
     if not is_plain(header, name):
         session = agreed_on(cookies_of(header, name), partial(_session_in, context), session)
     if session.user_id is None and not session.disputed and has_flask_login():
-        name = _remember_name(context.app)
+        name = remember_cookie_name(context.app)
         if not is_plain(header, name):
             return agreed_on(cookies_of(header, name), _remembered_in, session)
     return session
@@ -171,33 +145,9 @@ def _session_in(context: RequestContext, cookie: str) -> Session:
     return named_by(open_session_alone(context, cookie) or {})
 
 
-def _remember_name(app: Flask) -> str:
-    name: str = app.config.get("REMEMBER_COOKIE_NAME", COOKIE_NAME)
-    return name
-
-
-def _hide_unreadable_cookie(context: RequestContext) -> None:
-    """Hide a remember cookie that no site wrote, at which Flask-Login raises.
-
-    It looks at it even beside a session, where that one's user is gone.
-    """
-    name, asked = _remember_name(context.app), context.request
-    if is_plain(asked.environ.get("HTTP_COOKIE", ""), name):
-        return
-    if not asked.cookies.get(name, "").isascii():
-        readable = [(key, value) for key, value in asked.cookies.items(multi=True) if key != name]
-        vars(asked)["cookies"] = ImmutableMultiDict(readable)
-
-
 def _remembered_in(cookie: str) -> Session | None:
     value = value_of(cookie)
-    return Session(_remembered_by(value), None) if value.isascii() else None
-
-
-def _remembered_by(value: str) -> str | None:
-    # Flask-Login compares it as text, which raises on any other letter.
-    user_id: str | None = decode_cookie(value) if value.isascii() else None
-    return user_id
+    return Session(remembered_by(value), None) if value.isascii() else None
 
 
 def session_that_came() -> Session:
@@ -210,8 +160,8 @@ def session_that_came() -> Session:
     session = named_by(app.session_interface.open_session(app, context.request) or {})
     if session.user_id is not None:
         return session
-    came = context.request.cookies.get(_remember_name(app), "")
-    return session._replace(user_id=_remembered_by(came))
+    came = context.request.cookies.get(remember_cookie_name(app), "")
+    return session._replace(user_id=remembered_by(came))
 
 
 def named_by(session: Mapping[str, Any]) -> Session:
@@ -225,28 +175,3 @@ def named_by(session: Mapping[str, Any]) -> Session:
 def new_nonce() -> str:
     """Return a fresh session nonce: 128 random bits."""
     return secrets.token_urlsafe(16)
-
-
-def connect_logins(app: Flask, on_login: Receiver, on_logout: Receiver) -> None:
-    """Call back at each login and logout of this app: receiver(app, user=...)."""
-    user_logged_in.connect(on_login, app)
-    user_logged_out.connect(on_logout, app)
-
-
-def make_anonymous() -> None:
-    """Let the handler of a socket that any page may open see nobody."""
-    if has_flask_login():
-        g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]
-
-
-def login_url() -> str | None:
-    """Return where the site's login page is, None when Flask-Login does not know."""
-    if not has_flask_login():
-        return None
-    view: str | None = current_app.login_manager.login_view  # type: ignore[attr-defined]
-    if not view or view.startswith(("http://", "https://", "/")):
-        return view or None
-    try:
-        return url_for(view)
-    except BuildError:
-        return None

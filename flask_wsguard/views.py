@@ -22,7 +22,7 @@ from .core.refusals import Refusal, Refused
 from .core.source import Source, refuse_foreign_origin, refuse_missing_origin
 from .core.tickets import subject
 from .grants import Denied, Minted
-from .identity import login_url
+from .logins import login_url
 from .state import State, state_of
 
 CLIENT = Path(__file__).parent / "static" / "wsguard.js"

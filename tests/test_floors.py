@@ -15,9 +15,10 @@ PACKAGE = Path(flask_wsguard.__file__).parent
 # From the ground up. Modules of one floor do not know each other.
 FLOORS: list[set[str]] = [
     {
-        "core", "core.refusals", "core.origins", "core.tickets", "core.upgrade", "core.pending",
+        "core", "core.refusals", "core.origins", "core.signing", "core.upgrade", "core.pending",
         "core.storage", "core.carriers",
     },
+    {"core.tickets"},
     {"core.source", "core.notices"},
     {"core.case"},
     {"core.handshake", "core.preauth"},
@@ -25,9 +26,9 @@ FLOORS: list[set[str]] = [
     {"settings"},
     {"cookies", "ended", "redaction", "servers", "sessions", "verdicts", "stores"},
     {
-        "facts", "identity", "marks", "reports", "stores.memory", "stores.sqlite",
-        "stores.redis",
+        "facts", "logins", "marks", "reports", "stores.memory", "stores.sqlite", "stores.redis",
     },
+    {"identity"},
     {"stores.uris", "stores.watched"},
     {"live", "live.connection", "live.daemon", "live.outbox"},
     {"live.registry", "live.timer"},
@@ -40,7 +41,7 @@ FLOORS: list[set[str]] = [
     {"views", "early"},
     {"hooks"},
     {"guard"},
-    {"client", "testing.handshakes"},
+    {"client", "testing.handshakes", "testing.running"},
     {"testing.attacks", "testing.sockets"},
     {"testing", "testing.plugin"},
     {
@@ -58,14 +59,14 @@ FLOOR_OF = {module: number for number, floor in enumerate(FLOORS) for module in 
 
 # Who may import what is not ours. The rest is the standard library, below.
 DOORS: dict[str, set[str]] = {
-    "itsdangerous": {"core.tickets"},
-    "flask_login": {"identity"},
+    "itsdangerous": {"core.signing"},
+    "flask_login": {"logins"},
     "flask_sock": set(),
     "simple_websocket": set(),
     "blinker": {"signals", "reports"},
     "redis": {"stores.redis"},
     "gunicorn": {"ops.logs"},
-    "wsproto": {"marks", "testing.sockets"},
+    "wsproto": {"marks", "testing.running", "testing.sockets"},
     "pytest": {"testing.plugin"},
     "requests": {"client"},
     "websocket": {"client"},

@@ -1,4 +1,4 @@
-"""Ticket and token: mint and read. The only door to itsdangerous.
+"""Ticket and token: mint and read.
 
 A *ticket* is the cookie: it names the user and carries the scopes. A *token* is the CSRF token:
 its ``sub`` is the id of the one ticket it belongs to. Both are texts of the form
@@ -13,13 +13,11 @@ import hmac
 import json
 import re
 import secrets
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from itsdangerous import BadSignature, Signer
-from itsdangerous.encoding import want_bytes
+from .signing import SIGNATURE, Signer, decode, encode, mac_of, short
 
 LONGEST_TICKET = 1024
 """Bytes of a ticket's text. Browsers drop a cookie over 4,096 without a word; 1,024 leaves room
@@ -27,15 +25,12 @@ for the tickets of other tabs."""
 
 _ID = r"[A-Za-z0-9_-]{22}"
 _SECONDS = r"[1-9][0-9]{0,11}"
-# 32 bytes are 43 letters whose last two bits are zero. base64 decoders ignore those bits and
-# foreign bytes, which would give one token many spellings: only the one written here is read.
-_SIGNATURE = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
-_TOKEN = re.compile(rf"t1\.({_ID})\.({_SECONDS})\.({_SECONDS})\.({_ID})\.{_SIGNATURE}", re.ASCII)
+_TOKEN = re.compile(rf"t1\.({_ID})\.({_SECONDS})\.({_SECONDS})\.({_ID})\.{SIGNATURE}", re.ASCII)
 LIKE_A_CREDENTIAL = rf"[kt][0-9]+\.{_ID}\.[A-Za-z0-9._-]*"
 """Matches, anywhere in a text, what begins like a token or a ticket: a cut or spoilt one too."""
 _TICKET = re.compile(
     rf"k1\.({_ID})\.({_SECONDS})\.({_SECONDS})\.({_ID})\.({_ID}|)"
-    rf"\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)\.{_SIGNATURE}",
+    rf"\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)\.{SIGNATURE}",
     re.ASCII,
 )
 
@@ -83,7 +78,7 @@ def bind(host: str, path: str) -> str:
     A digest, because a path may be long and is the visitor's: it must not be able to outgrow
     the cookie.
     """
-    return _short(hashlib.sha256(f"{host}\n{path}".encode("utf-8", "surrogateescape")).digest())
+    return short(hashlib.sha256(f"{host}\n{path}".encode("utf-8", "surrogateescape")).digest())
 
 
 # A page asks again for each socket, and at each reconnect.
@@ -91,49 +86,7 @@ def bind(host: str, path: str) -> str:
 def subject(host: str, user_id: str) -> str:
     """Return an opaque word that is stable per user and host, so that a page sees a change."""
     named = f"wsguard\n{host}\n{user_id}"
-    return _short(hashlib.sha256(named.encode("utf-8", "surrogatepass")).digest())
-
-
-class _Signer(Signer):
-    """itsdangerous' Signer whose keys are derived, and taken in by their HMAC, once.
-
-    Preparing a key for each text costs more than the hash. And it decodes the signature that it
-    verifies, which gives one signature many spellings; here they are compared as written.
-    """
-
-    def __init__(self, secret_keys: Sequence[str | bytes], salt: str) -> None:
-        """Derive from the site's secrets, newest first."""
-        keys = [want_bytes(key) for key in secret_keys]
-        super().__init__(keys, salt, key_derivation="hmac", digest_method=hashlib.sha256)
-        self.macs = [hmac.new(self.derive_key(key), digestmod="sha256") for key in keys]
-
-    def get_signature(self, value: str | bytes) -> bytes:
-        """Return the 43 letters with which the newest key signs."""
-        return _letters(_mac(self.macs[0], want_bytes(value)))
-
-    def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
-        """Tell whether these are the letters with which one of the keys signs."""
-        return self._are_letters_of(want_bytes(value), want_bytes(sig))
-
-    def has_signed(self, text: str) -> bool:
-        """Tell whether a text is as ``sign`` writes it; ``unsign`` says no with an exception."""
-        if not text.isascii():
-            return False
-        value, _, letters = text.encode().rpartition(b".")
-        return self._are_letters_of(value, letters)
-
-    def _are_letters_of(self, value: bytes, letters: bytes) -> bool:
-        for mac in self.macs:
-            if hmac.compare_digest(_letters(_mac(mac, value)), letters):
-                return True
-        return False
-
-
-def _mac(keyed: hmac.HMAC, value: bytes) -> bytes:
-    """Return the HMAC of a value under a key that was taken in: three fifths of the price."""
-    mac = keyed.copy()
-    mac.update(value)
-    return mac.digest()
+    return short(hashlib.sha256(named.encode("utf-8", "surrogatepass")).digest())
 
 
 class Keys:
@@ -151,11 +104,11 @@ class Keys:
         """Derive from the site's secrets, newest first. Raises ValueError when there is none."""
         if not secret_keys or not all(secret_keys):
             raise ValueError("a secret key is empty")
-        self._tickets = _Signer(secret_keys, "flask-wsguard.ticket")
-        self._tokens = _Signer(secret_keys, "flask-wsguard.token")
-        self._notices = _Signer(secret_keys, "flask-wsguard.notice")
-        self._sessions = _Signer(secret_keys, "flask-wsguard.session").macs
-        self._users = _Signer(secret_keys, "flask-wsguard.user").macs
+        self._tickets = Signer(secret_keys, "flask-wsguard.ticket")
+        self._tokens = Signer(secret_keys, "flask-wsguard.token")
+        self._notices = Signer(secret_keys, "flask-wsguard.notice")
+        self._sessions = Signer(secret_keys, "flask-wsguard.session").macs
+        self._users = Signer(secret_keys, "flask-wsguard.user").macs
 
     def mint_token(self, token: Token) -> str:
         """Return the signed text of a token: URL-safe ASCII, about 115 letters."""
@@ -167,7 +120,7 @@ class Keys:
         user_id = ticket.user_id.encode("utf-8", "surrogatepass")
         unsigned = (
             f"k1.{ticket.id}.{ticket.issued_at}.{ticket.expires_at}.{ticket.binding}."
-            f"{ticket.session}.{_encode(user_id)}.{_encode_scopes(ticket.scopes)}"
+            f"{ticket.session}.{encode(user_id)}.{_encode_scopes(ticket.scopes)}"
         )
         text = self._tickets.sign(unsigned).decode("ascii")
         if len(text) > LONGEST_TICKET:
@@ -211,10 +164,7 @@ class Keys:
 
     def open_notice(self, text: str) -> str | None:
         """Return the payload of a notice that this site signed, else None."""
-        try:
-            return self._notices.unsign(text.encode("utf-8", "surrogatepass")).decode("utf-8")
-        except (BadSignature, UnicodeDecodeError):
-            return None
+        return self._notices.opened(text)
 
     def pseudonym(self, user_id: str) -> str:
         """Return a user's name in notices: an HMAC, so that a store learns no user ids."""
@@ -239,7 +189,7 @@ def read_ticket(text: str) -> Ticket | None:
         return None
     id_, issued_at, expires_at, binding, session, user_id, scopes = found.groups()
     try:
-        name, held = _decode(user_id).decode("utf-8", "surrogatepass"), _decode_scopes(scopes)
+        name, held = decode(user_id).decode("utf-8", "surrogatepass"), _decode_scopes(scopes)
     except (ValueError, RecursionError):
         return None
     return Ticket(id_, name, held, binding, session, int(issued_at), int(expires_at))
@@ -247,35 +197,17 @@ def read_ticket(text: str) -> Ticket | None:
 
 def _encode_scopes(scopes: frozenset[str]) -> str:
     """Write scopes as JSON, since a scope may hold any letter; nothing when there are none."""
-    return _encode(json.dumps(sorted(scopes), separators=(",", ":")).encode()) if scopes else ""
+    return encode(json.dumps(sorted(scopes), separators=(",", ":")).encode()) if scopes else ""
 
 
 # Many users hold the same few sets of scopes. A flood of forged ones pushes them out, no more.
 @lru_cache(maxsize=256)
 def _decode_scopes(text: str) -> frozenset[str]:
     """Read what :func:`_encode_scopes` wrote. Raises ValueError for anything else."""
-    scopes = json.loads(_decode(text)) if text else []
+    scopes = json.loads(decode(text)) if text else []
     if type(scopes) is not list or not all(type(scope) is str for scope in scopes):
         raise ValueError("not a list of str")
     return frozenset(scopes)
-
-
-# base64's own functions for this look at the type of what they get twice, at twice the price.
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_STANDARD = bytes.maketrans(b"-_", b"+/")
-
-
-def _encode(data: bytes) -> str:
-    return _letters(data).decode("ascii")
-
-
-def _letters(data: bytes) -> bytes:
-    return b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=")
-
-
-def _decode(text: str) -> bytes:
-    padded = text + "=" * (-len(text) % 4)
-    return a2b_base64(padded.encode("ascii").translate(_STANDARD))
 
 
 # Preauth asks for it a moment before the handshake does, and for each ticket that a browser holds.
@@ -284,9 +216,4 @@ def _fingerprint(keyed: hmac.HMAC, user_id: str, session: str | None) -> str:
     # The length keeps ("ab", "c") and ("a", "bc") apart.
     kind = "user" if session is None else "session"
     message = f"{kind}\n{len(user_id)}\n{user_id}\n{session or ''}"
-    return _short(_mac(keyed, message.encode("utf-8", "surrogatepass")))
-
-
-def _short(digest: bytes) -> str:
-    """Return the first 128 bits of a digest as 22 URL-safe letters."""
-    return _encode(digest[:16])
+    return short(mac_of(keyed, message.encode("utf-8", "surrogatepass")))

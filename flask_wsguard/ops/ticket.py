@@ -19,7 +19,8 @@ from werkzeug.test import TestResponse
 from ..core.carriers import QUERY, offering
 from ..core.origins import Origin
 from ..core.refusals import Refusal
-from ..identity import NONCE_KEY, has_flask_login, new_nonce
+from ..identity import NONCE_KEY, new_nonce
+from ..logins import has_flask_login
 from ..state import State
 from .addresses import parts_of, socket_path
 from .inventory import guarded_app

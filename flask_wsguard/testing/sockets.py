@@ -1,15 +1,12 @@
-"""A socket without a server: the view runs in a thread, over a pair of connected sockets."""
+"""A socket without a server: the page's end of a connected pair; at the other runs the view."""
 
 from __future__ import annotations
 
-import errno
 import socket
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
 
 from flask.testing import FlaskClient
 from wsproto.connection import Connection, ConnectionType
@@ -20,6 +17,7 @@ from .. import signals
 from ..core.refusals import Refusal
 from ..errors import HandshakeRefused
 from .handshakes import OWN, Refused, origin_header, preauth
+from .running import RunningView
 
 
 class Closed(Exception):
@@ -35,7 +33,7 @@ class Closed(Exception):
 class Socket:
     """The page's end of a guarded socket. Use it as a context manager: its end is checked there."""
 
-    def __init__(self, ours: socket.socket, view: _View, timeout: float) -> None:
+    def __init__(self, ours: socket.socket, view: RunningView, timeout: float) -> None:
         """Speak over ``ours`` to the view; nothing waits longer than ``timeout`` seconds."""
         self._raw = ours
         self._view = view
@@ -155,49 +153,6 @@ def _closed_by(event: CloseConnection) -> Closed:
     return Closed(event.code, event.reason or "")
 
 
-def _is_of_the_close(fault: BaseException) -> bool:
-    """Tell whether a view that sends to a page that has left may raise this: no fault of it."""
-    if isinstance(fault, OSError) and fault.errno == errno.EBADF:
-        return True
-    return isinstance(fault, (BrokenPipeError, ConnectionResetError, LocalProtocolError))
-
-
-class _View(threading.Thread):
-    """The request that runs the view, on a thread of its own."""
-
-    def __init__(self, client: FlaskClient, path: str, theirs: socket.socket, asked: Any) -> None:
-        super().__init__(name=f"wsguard {path}", daemon=True)
-        self.path = path
-        self._theirs = theirs
-        self._asked = asked
-        self._fault: BaseException | None = None
-        self.page_left = False
-        # A client of its own, because the test goes on using the other; they share their cookies,
-        # and the address and browser that Flask-Login may have bound the login to.
-        self._client = client.application.test_client()
-        self._client._cookies = client._cookies
-        self._client.environ_base = client.environ_base
-
-    def run(self) -> None:
-        """Send the request; its answer is none, for the socket took its place."""
-        overrides = {"werkzeug.socket": self._theirs}
-        try:
-            self._client.get(quote(self.path), environ_overrides=overrides, **self._asked)
-        except BaseException as fault:  # it is the test's, which sees it in close()
-            if not (self.page_left and _is_of_the_close(fault)):
-                self._fault = fault
-        finally:
-            self._theirs.close()
-
-    def end(self, timeout: float) -> None:
-        """Wait for the view to end, and raise what it raised."""
-        self.join(timeout)
-        if self.is_alive():
-            raise TimeoutError(f"the view of {self.path} runs on after its socket is closed")
-        if self._fault is not None:
-            raise self._fault
-
-
 def connect(
     client: FlaskClient,
     path: str,
@@ -226,7 +181,7 @@ def connect(
     def hear(_: Any, reason: Refusal, detail: str, **__: Any) -> None:
         refused.append(HandshakeRefused(reason, detail))
 
-    view = _View(client, path, theirs, asked)
+    view = RunningView(client, path, theirs, asked)
     with signals.handshake_refused.connected_to(hear, client.application):
         view.start()
         head = _head(ours)
