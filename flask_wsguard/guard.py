@@ -22,7 +22,7 @@ from .logins import connect_logins
 from .marks import scopes_demanded
 from .neighbours import own_preauth_headers
 from .redaction import ACCESS_AND_ERROR_LOGS, filter_logs
-from .sessions import current_context, detach_session
+from .sessions import current_context, detach_session, session_untouched
 from .settings import Settings
 from .state import EXTENSION, Site, State, state_of
 from .verdicts import CurrentTicket, current_ticket
@@ -156,7 +156,9 @@ class WSGuard:
             raise LookupError(f"no guard.protect_path({at!r}, ...) declares this path")
         state.bus.listen()
         bound = facts.prefix_of(environ) + at.encode("utf-8").decode("latin-1")
-        outcome = gate.judge_request(state, environ, mark, bound, upgrade=False)
+        # A loader may log in, which would end the session that the browser has.
+        with session_untouched(current_context()):
+            outcome = gate.judge_request(state, environ, mark, bound, upgrade=False)
         if not isinstance(outcome, Refused):
             outcome = gate.spend(state, outcome.ticket) or outcome
         if not isinstance(outcome, Refused):

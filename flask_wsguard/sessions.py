@@ -7,7 +7,8 @@ when a socket ends would undo a logout of hours ago.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from flask.ctx import RequestContext
@@ -42,6 +43,17 @@ def detach_session(context: RequestContext, *, empty: bool = False) -> None:
     if not empty:
         dict.update(copy, original)
     setattr(context, _SESSION_SLOT, copy)
+
+
+@contextmanager
+def session_untouched(context: RequestContext) -> Iterator[None]:
+    """Put a throw-away copy in a request for a while: what is written to it is gone then."""
+    original = session_of(context)
+    detach_session(context)
+    try:
+        yield
+    finally:
+        setattr(context, _SESSION_SLOT, original)
 
 
 def is_thrown_away(context: RequestContext) -> bool:

@@ -346,23 +346,49 @@ def log_in_whom_the_proxy_names(asked: Request) -> User | None:
     return None
 
 
+def let_a_loader_log_in(app: Flask, loader: str) -> None:
+    """Let the site know its user by a loader of this kind, which logs in whom the proxy names."""
+    if loader == "request_loader":
+        app.login_manager.request_loader(log_in_whom_the_proxy_names)  # type: ignore[attr-defined]
+        return
+
+    @app.extensions["test_guard"].identity_loader
+    def identity(asked: Request) -> Identity | None:
+        user = log_in_whom_the_proxy_names(asked)
+        return user and Identity(user.id, user, session.get("_wsguard"))
+
+
 @pytest.mark.parametrize("saved", [False, True], ids=["no-session", "session"])
 @pytest.mark.parametrize("loader", ["request_loader", "identity_loader"])
 def test_loader_that_logs_in_is_granted_and_connects(app: Flask, loader: str, saved: bool) -> None:
     """A login at a handshake, as at preauth, reaches no browser, and so ends nobody's session."""
-    if loader == "request_loader":
-        app.login_manager.request_loader(log_in_whom_the_proxy_names)  # type: ignore[attr-defined]
-    else:
-
-        @app.extensions["test_guard"].identity_loader
-        def identity(asked: Request) -> Identity | None:
-            user = log_in_whom_the_proxy_names(asked)
-            return user and Identity(user.id, user, session.get("_wsguard"))
-
+    let_a_loader_log_in(app, loader)
     visitor = logged_in(app) if saved else Visitor(app)
     for _ in range(2):
         token = visitor.token(headers=PROXY)
         assert visitor.connect(token=token, headers=PROXY).reason is None
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["no-session", "session"])
+@pytest.mark.parametrize("loader", ["request_loader", "identity_loader"])
+def test_loader_that_logs_in_passes_a_handshake_verified_by_hand(
+    app: Flask, loader: str, saved: bool
+) -> None:
+    """Nor does a login there, whose answer is the site's own and carries the session."""
+    let_a_loader_log_in(app, loader)
+    guard = app.extensions["test_guard"]
+    guard.protect_path("/by-hand")
+    app.add_url_rule("/by-hand", view_func=lambda: guard.verify_handshake().user_id)
+    visitor = logged_in(app) if saved else Visitor(app)
+    for _ in range(2):
+        answer = visitor.client.get(
+            "/by-hand",
+            base_url=ORIGIN,
+            query_string={"wsguard_token": visitor.token("/by-hand", headers=PROXY)},
+            headers={"Origin": ORIGIN, **PROXY},
+        )
+        assert (answer.status_code, answer.text) == (200, "alice")
+        assert answer.headers.get("Set-Cookie") is None
 
 
 def test_our_script_ends_no_session_of_a_site_that_logs_in_at_each_request(app: Flask) -> None:
