@@ -67,7 +67,7 @@ def guard_route() -> Response | None:
 
 def _forget_session(answer: Response) -> Response:
     """Keep Flask-Login from refreshing the remember cookie of whomever the session names."""
-    session_of(current_context()).clear()
+    detach_session(current_context(), empty=True)
     return answer
 
 

@@ -16,8 +16,10 @@ from .core.case import Session
 from .logins import (
     has_flask_login,
     id_of,
+    is_readable,
     remember_cookie_name,
     remembered_by,
+    unreadable_cookie_hidden,
     user_by_id,
     user_of_request,
 )
@@ -90,13 +92,14 @@ class Loaders:
 
         ``ambient`` asks only for a credential that travels on a handshake, or only for others.
         """
-        for loader, travels in self._custom:
-            if ambient not in (None, travels):
-                continue
-            identity = loader(request)
-            if identity is not None:
-                return Found(_checked(identity), travels)
-        return _flask_login_user() if ambient is not False and has_flask_login() else None
+        with unreadable_cookie_hidden(current_context()):
+            for loader, travels in self._custom:
+                if ambient not in (None, travels):
+                    continue
+                identity = loader(request)
+                if identity is not None:
+                    return Found(_checked(identity), travels)
+            return _flask_login_user() if ambient is not False and has_flask_login() else None
 
 
 def _checked(identity: Any) -> Identity:
@@ -147,7 +150,7 @@ def _session_in(context: RequestContext, cookie: str) -> Session:
 
 def _remembered_in(cookie: str) -> Session | None:
     value = value_of(cookie)
-    return Session(remembered_by(value), None) if value.isascii() else None
+    return Session(remembered_by(value), None) if is_readable(value) else None
 
 
 def session_that_came() -> Session:

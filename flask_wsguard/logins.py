@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from flask import Flask, current_app, g, url_for
+from flask import Flask, Request, current_app, g, url_for
 from flask.ctx import RequestContext
 from flask_login import COOKIE_NAME, current_user, decode_cookie, user_logged_in, user_logged_out
-from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.routing import BuildError
 
 from .cookies import is_plain
 from .errors import ConfigError
-from .sessions import current_context
 
 Receiver = Callable[..., None]
 
@@ -25,7 +24,6 @@ def has_flask_login() -> bool:
 
 def user_of_request() -> Any:
     """Return the user who is logged in, loading them if need be; None for nobody."""
-    _hide_unreadable_cookie(current_context())
     user = current_user._get_current_object()
     return user if user and user.is_authenticated else None
 
@@ -60,23 +58,37 @@ def remember_cookie_name(app: Flask) -> str:
     return name
 
 
-def _hide_unreadable_cookie(context: RequestContext) -> None:
-    """Hide a remember cookie that no site wrote, at which Flask-Login raises.
+def unreadable_cookie_hidden(context: RequestContext) -> AbstractContextManager[object]:
+    """Hide a remember cookie at which Flask-Login raises, while the site is asked for its user.
 
-    It looks at it even beside a session, where that one's user is gone.
+    Flask-Login looks at it beside a session too, where that one's user is gone.
     """
-    name, asked = remember_cookie_name(context.app), context.request
-    if is_plain(asked.environ.get("HTTP_COOKIE", ""), name):
-        return
-    if not asked.cookies.get(name, "").isascii():
-        readable = [(key, value) for key, value in asked.cookies.items(multi=True) if key != name]
-        vars(asked)["cookies"] = ImmutableMultiDict(readable)
+    header, name = context.request.environ.get("HTTP_COOKIE", ""), remember_cookie_name(context.app)
+    if is_plain(header, name) or not has_flask_login():
+        return nullcontext()
+    readable = is_readable(context.request.cookies.get(name, ""))
+    return nullcontext() if readable else _without_cookie(context.request, name)
+
+
+@contextmanager
+def _without_cookie(asked: Request, name: str) -> Iterator[None]:
+    all_of_them = asked.cookies
+    others = [(key, value) for key, value in all_of_them.items(multi=True) if key != name]
+    vars(asked)["cookies"] = type(all_of_them)(others)
+    try:
+        yield
+    finally:
+        vars(asked)["cookies"] = all_of_them
+
+
+def is_readable(value: str) -> bool:
+    """Tell whether Flask-Login can compare a remember cookie: it raises where the digest is odd."""
+    return value.rpartition("|")[2].isascii()
 
 
 def remembered_by(value: str) -> str | None:
     """Return whom a remember cookie names, None where nobody signed it."""
-    # Flask-Login compares it as text, which raises on any other letter.
-    user_id: str | None = decode_cookie(value) if value.isascii() else None
+    user_id: str | None = decode_cookie(value) if is_readable(value) else None
     return user_id
 
 

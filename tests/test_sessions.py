@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from cachelib.simple import SimpleCache
-from flask import Flask, Request, abort, request, session
-from flask_login import login_user, logout_user
+from flask import Flask, Request, abort, copy_current_request_context, request, session
+from flask_login import current_user, login_user, logout_user
 from flask_session import Session as FlaskSession
 from flask_session.cachelib import CacheLibSessionInterface
 from flask_sock import Sock
 
-from flask_wsguard import Identity, ws_protected
+from flask_wsguard import Identity, signals, ws_protected
+from flask_wsguard.core.tickets import read_ticket
 
 from .sites import User, make_control, make_site
 from .visitor import ORIGIN, UPGRADE, Clock, Visitor
@@ -391,6 +392,18 @@ def test_loader_that_logs_in_passes_a_handshake_verified_by_hand(
         assert answer.headers.get("Set-Cookie") is None
 
 
+def test_what_copies_the_context_of_preauth_keeps_the_session(app: Flask) -> None:
+    """A thread that notes who was granted what reads it when the answer has gone."""
+    later: list[Callable[[], Any]] = []
+
+    def hear(sender: Flask, **_: Any) -> None:
+        later.append(copy_current_request_context(lambda: session.get("_user_id")))
+
+    with signals.preauth_granted.connected_to(hear, app):
+        logged_in(app).token("/any")
+    assert later[0]() == "alice"
+
+
 def test_our_script_ends_no_session_of_a_site_that_logs_in_at_each_request(app: Flask) -> None:
     """The answer with the script carries no session: the browser keeps the nonce that it has."""
 
@@ -576,13 +589,28 @@ def test_cookies_beside_an_honest_login_lock_nobody_out(app: Flask, header: str)
     assert (outcome.reason, outcome.ticket.user_id) == (None, "alice")
 
 
+def whose_user_is_gone(app: Flask, **query: str) -> Visitor:
+    """Return a visitor whose session names somebody whom the site has deleted."""
+    visitor = logged_in(app, **query)
+    app.login_manager.user_loader(  # type: ignore[attr-defined]
+        lambda user_id: None if user_id == "alice" else User(user_id)
+    )
+    return visitor
+
+
+@pytest.mark.parametrize("loader", [None, "identity_loader"])
 @pytest.mark.parametrize("planted", ["x|\xe9", '"x|\\351"'])
 def test_unreadable_remember_cookie_beside_a_user_who_is_gone_is_nobody(
-    app: Flask, planted: str
+    app: Flask, planted: str, loader: str | None
 ) -> None:
     """Flask-Login raises at it, on the site's own pages too: the control."""
-    alice = logged_in(app)
-    app.login_manager.user_loader(lambda user_id: None)
+    if loader:
+
+        @app.extensions["test_guard"].identity_loader
+        def identity(asked: Request) -> Identity | None:
+            return Identity("7", current_user) if current_user.is_authenticated else None
+
+    alice = whose_user_is_gone(app)
     cookies = f"{alice.cookie_header('session')}; remember_token={planted}"
     answer = alice.preauth("/any", cookies=cookies)
     assert (answer.status_code, answer.json["reason"]) == (401, "login_required")
@@ -590,6 +618,34 @@ def test_unreadable_remember_cookie_beside_a_user_who_is_gone_is_nobody(
         "/", base_url=ORIGIN, environ_overrides={"HTTP_COOKIE": cookies}
     )
     assert page.status_code == 500
+
+
+def test_unreadable_remember_cookie_is_hidden_only_while_the_user_is_asked_for(app: Flask) -> None:
+    """All else that the site reads of its cookies is what came."""
+    seen: list[list[str]] = []
+
+    def look() -> None:
+        seen.append(sorted(name for name, _ in request.cookies.items(multi=True)))
+
+    app.after_request(lambda answer: look() or answer)
+    app.extensions["test_guard"].identity_loader(lambda asked: look())
+    alice = whose_user_is_gone(app)
+    cookies = f"a=1; {alice.cookie_header('session')}; a=2; remember_token=x|\xe9"
+    seen.clear()
+    alice.preauth("/any", cookies=cookies)
+    assert seen == [["a", "a", "session"], ["a", "a", "remember_token", "session"]]
+
+
+def test_honest_remember_cookie_of_a_foreign_name_is_read(app: Flask) -> None:
+    """Flask-Login writes any letter into it; the digest behind the last bar is what it compares."""
+    jose = "jos\xe9"
+    cookie = logged_in(app, jose, remember="1").cookies()["remember_token"]
+    gone = whose_user_is_gone(app)
+    for cookies in (f"remember_token={cookie}", f"{gone.cookie_header()}; remember_token={cookie}"):
+        answer = gone.preauth("/any", cookies=cookies)
+        assert answer.status_code == 200
+        ticket = answer.headers["Set-Cookie"].partition(";")[0]
+        assert read_ticket(ticket.partition("=")[2]).user_id == jose
 
 
 def test_many_session_cookies_are_not_opened(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

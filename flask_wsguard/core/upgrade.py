@@ -53,7 +53,7 @@ _OF_A_BODY = ("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
 
 
 class _Form(NamedTuple):
-    """What one form of request has: its first fault, if any, and the names of its headers."""
+    """What a form of request is found to be: its first fault, else the names of its headers."""
 
     fault: Fault | None
     names: tuple[str, ...] = ()
