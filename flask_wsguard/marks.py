@@ -189,7 +189,7 @@ def _run_attached(
     finally:
         if connection and connection.is_closing:
             # gunicorn's main thread would wait two seconds for a peer that stays silent.
-            connection.cut()
+            connection.end()
     return None
 
 

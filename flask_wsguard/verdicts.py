@@ -141,8 +141,8 @@ class Attachable(Protocol):
     def close(self, code: int, reason: str) -> bool:
         """Send the close frame, without waiting for the peer; False when closing already."""
 
-    def cut(self) -> None:
-        """Shut the connection down."""
+    def end(self) -> None:
+        """Shut the connection down, and see its reader leave."""
 
 
 def connection_of(environ: dict[str, Any]) -> Attachable | None:

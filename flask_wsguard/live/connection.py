@@ -24,6 +24,7 @@ GRACE_SECONDS = 1.0
 _LOCK = Lock()
 
 _SEND_SECONDS = 0.2
+_READER_SECONDS = 1.0
 
 
 class Connection:
@@ -86,7 +87,7 @@ class Connection:
             self._say_goodbye(ws)
             # gunicorn drains an unfinished socket on its main thread, for as long as a silent
             # peer likes; the frame is on its way before the end of the stream.
-            self.cut()
+            self.end()
         return not closing
 
     @property
@@ -139,6 +140,17 @@ class Connection:
         # between two reads, and closes it: nothing else would ever wake the handler then.
         if event := getattr(ws, "event", None):
             event.set()
+
+    def end(self) -> None:
+        """Cut, and see simple-websocket's reader leave; for the handler's own thread alone.
+
+        The server closes the file next. A reader that pings waits in an epoll, which forgets a
+        closed file: it would stay until its next ping, and a worker that is to end with it.
+        """
+        self.cut()
+        # A view's own object may keep anything under that name.
+        with contextlib.suppress(Exception):
+            self._ws.thread.join(_READER_SECONDS)
 
     def wake_from_lost_end(self) -> None:
         """Wake a handler that missed the end of its socket; harmless for any other.

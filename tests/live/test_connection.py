@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import selectors
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from simple_websocket import ConnectionClosed, Server
@@ -311,6 +313,57 @@ def test_cut_loses_what_nobody_has_read() -> None:
         with pytest.raises(ConnectionClosed):
             ws.receive()
         ws.thread.join(5)
+
+
+def pinging(ours: socket.socket) -> Server:
+    """Return a socket whose reader pings, and is just going to sleep, as slowly as when busy."""
+    waits = threading.Event()
+
+    class Slow(selectors.DefaultSelector):  # type: ignore[name-defined, misc]
+        def select(self, timeout: float | None = None) -> Any:
+            waits.set()
+            time.sleep(0.2)
+            return super().select(timeout)
+
+    ws = Server({"werkzeug.socket": ours, **UPGRADE}, ping_interval=2, selector_class=Slow)
+    assert waits.wait(5)
+    return ws
+
+
+def test_reader_that_pings_has_left_when_the_handler_ends() -> None:
+    """It waits in an epoll, which forgets a file that is closed; a worker's end waits for it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        each, ws = connection(), pinging(ours)
+        assert each.attach(ws)
+        assert each.close(4401, "over")
+        each.end()
+        assert not ws.thread.is_alive()
+
+
+def test_reader_that_pings_has_left_where_no_handler_runs() -> None:
+    """Closed between verdict and handler: there too the server closes the file next."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        each, ws = connection(), pinging(ours)
+        assert each.close(4401, "over")
+        assert not each.attach(ws)
+        assert not ws.thread.is_alive()
+
+
+def test_reader_that_pings_stays_where_its_file_is_closed_first() -> None:
+    """The control: until its next ping."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        each, ws = connection(), pinging(ours)
+        assert each.attach(ws)
+        assert each.close(4401, "over")
+        each.cut()
+        ours.close()
+        ws.thread.join(1)
+        assert ws.thread.is_alive()
+        ws.thread.join(5)
+        assert not ws.thread.is_alive()
 
 
 def test_what_is_no_socket_keeps_nobody_elses_open(pair: Pair) -> None:
