@@ -92,6 +92,7 @@ bench: $(BENCH)/.installed
 
 docs: $(VENV)/.docs
 	rm -rf build/docs
+	$(BIN)/python -m docs.ext.generated
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "open build/docs/index.html"
 

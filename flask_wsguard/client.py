@@ -13,9 +13,14 @@ from os.path import isdir
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import requests
-import websocket
-from requests.cookies import get_cookie_header
+try:
+    import requests
+    import websocket
+    from requests.cookies import get_cookie_header
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f'{missing.name} is missing: pip install "flask-wsguard[client]"', name=missing.name
+    ) from None
 
 from .core.carriers import CARRIERS, QUERY, SUBPROTOCOL, offering
 from .settings import Settings
@@ -48,9 +53,10 @@ class SocketOpener:
 
     ``origin`` defaults to the site's own; ``preauth`` is the path of the site's preauth. A 429 or
     503 of preauth is waited out as its Retry-After says, up to ``attempts`` tries in all and
-    ``longest_wait`` seconds each. ``timeout`` is seconds for each step. One socket needs one call:
-    a ticket opens one path and dies within a minute. ``carrier`` is where the token travels:
-    ``query``, or ``subprotocol`` on a site whose WSGUARD_TOKEN_CARRIERS asks for it.
+    ``longest_wait`` seconds each. ``timeout`` is seconds for each step until the socket is open;
+    then it waits for ever, or as its ``settimeout`` says. One socket needs one call: a ticket opens
+    one path and dies within a minute. ``carrier`` is where the token travels: ``query``, or
+    ``subprotocol`` on a site whose WSGUARD_TOKEN_CARRIERS asks for it.
     """
 
     session: requests.Session
@@ -70,7 +76,8 @@ class SocketOpener:
     def open(self, url: str, **options: Any) -> websocket.WebSocket:
         """Open the socket at a ws, wss, http or https URL. Raises ConnectionRefused.
 
-        ``options`` go to ``websocket.create_connection``. Where the network fails, raises also
+        ``options`` go to ``websocket.create_connection``; a ``timeout`` among them stays on the
+        open socket. Where the network fails, raises also
         what requests raises at preauth, and OSError or WebSocketException at the handshake.
         """
         parts = urlsplit(url)
@@ -91,9 +98,13 @@ class SocketOpener:
             **options,
         }
         try:
-            return websocket.create_connection(where, **settings)
+            opened = websocket.create_connection(where, **settings)
         except websocket.WebSocketBadStatusException as refused:
             raise ConnectionRefused("handshake_failed", refused.status_code) from None
+        if "timeout" not in options:
+            # Or a room in which nobody speaks would look like a network that is away.
+            opened.settimeout(None)
+        return opened
 
     def _with_token(
         self, granted: dict[str, Any], query: str, own: Iterable[str]

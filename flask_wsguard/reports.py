@@ -19,7 +19,10 @@ from .redaction import redact
 _log = logging.getLogger("flask_wsguard")
 
 _WINDOW = 60.0
-_KINDS_KEPT = 1000
+_KINDS_KEPT, _KINDS_TOLD = 1000, 3
+
+Kind = tuple[str, str, str]
+"""What was refused, the reason, and the Origin: what the log counts together."""
 
 _REFUSED_BODY = b"This WebSocket handshake was refused.\n"
 _MALFORMED_BODY = b"This is not a well-formed WebSocket upgrade.\n"
@@ -122,20 +125,23 @@ class RefusalLog:
     unsaid is summed up by the first refusal after it. So a flood cannot fill a disk.
     """
 
-    __slots__ = ("_counts", "_lock", "_said", "_since")
+    __slots__ = ("_counts", "_lock", "_since")
 
     def __init__(self) -> None:
         """Start with nothing counted."""
         self._lock = Lock()
-        self._counts: Counter[tuple[str, str, str]] = Counter()
-        self._said = 0
+        self._counts = Counter[Kind]()
         self._since = time.monotonic()
 
     def write(self, what: str, refused: Refused, path: str, origin: str | None) -> None:
         """Log that ``what`` (preauth, handshake) was refused at ``path`` to ``origin``."""
         times, unsaid = self._count((what, refused.reason, origin or ""))
         if unsaid:
-            _log.warning("%d more refusals in the last period were counted, not written", unsaid)
+            _log.warning(
+                "%d more refusals in the last period were counted, not written, among them: %s",
+                unsaid.total(),
+                ", ".join(_in_words(*kind, times=n) for kind, n in unsaid.most_common(_KINDS_TOLD)),
+            )
         if times:
             _log.warning(
                 "%s refused: %s on %s from Origin %s: %s%s",
@@ -147,23 +153,27 @@ class RefusalLog:
                 f" [{times} times within {_WINDOW:.0f} s]" if times > 1 else "",
             )
 
-    def _count(self, kind: tuple[str, str, str]) -> tuple[int, int]:
+    def _count(self, kind: Kind) -> tuple[int, Counter[Kind] | None]:
         """Return how often this kind came, 0 when no line is due, and what a past window left."""
         now = time.monotonic()
         with self._lock:
-            unsaid = 0
+            unsaid = None
             if now - self._since > _WINDOW:
-                unsaid = self._counts.total() - self._said
+                # A line was written for the 1st, 10th, 100th: as many as the count has digits.
+                unsaid = +Counter({kind: n - len(str(n)) for kind, n in self._counts.items()})
                 self._counts.clear()
-                self._since, self._said = now, 0
+                self._since = now
             if len(self._counts) >= _KINDS_KEPT and kind not in self._counts:
                 # The hostile side picks its Origin: past so many, they share one count.
                 kind = (*kind[:2], "other origins")
             self._counts[kind] += 1
             times = self._counts[kind]
             due = str(times).strip("0") == "1"
-            self._said += due
         return (times if due else 0), unsaid
+
+
+def _in_words(what: str, reason: str, origin: str, *, times: int) -> str:
+    return f"{times} of {what}, {reason}, Origin {printable(origin or None)}"
 
 
 def accepted(path: str, user_id: str | None, origin: str | None) -> None:

@@ -117,6 +117,11 @@ def _expected(settings: Settings) -> Expected:
 
 
 def state_of(app: Flask) -> State:
-    """Return what the extension knows of this app. Raises KeyError where it is not installed."""
-    state: State = app.extensions[EXTENSION]
+    """Return what the extension knows of this app. Raises LookupError where it is not installed."""
+    try:
+        state: State = app.extensions[EXTENSION]
+    except KeyError:
+        raise LookupError(
+            f"app {app.name!r} has no guard: call WSGuard(app), or guard.init_app(app)"
+        ) from None
     return state

@@ -37,9 +37,19 @@ def test_opens_sockets_at_a_real_server(tmp_path: Path, monkeypatch: pytest.Monk
             session.post(f"{site}/login/alice").raise_for_status()
             socket = opener.open(f"{site}/echo?room=1")
             assert socket.recv() == "alice alice"
+            assert socket.gettimeout() is None, "a quiet room is no broken network"
+            with closing(opener.open(f"{site}/echo", timeout=7)) as limited:
+                assert limited.gettimeout() == 7
             socket.send("hello")
             assert socket.recv() == "hello"
             socket.close()
+            ending = opener.open(f"{site}/echo")
+            ending.recv()
+            session.post(f"{site}/logout").raise_for_status()
+            over = (websocket.ABNF.OPCODE_CLOSE, (4401).to_bytes(2, "big") + b"session_ended")
+            assert ending.recv_data() == over
+            ending.shutdown()
+            session.post(f"{site}/login/alice").raise_for_status()
             with closing(opener.open(f"{site}/caf\u00e9")) as socket:
                 assert socket.recv() == "caf\u00e9"
             elsewhere = SocketOpener(session, origin="https://evil.example")
@@ -178,7 +188,12 @@ def test_handshake_shows_the_certificate_that_preauth_showed(
 ) -> None:
     """A server that asks its clients for one would drop the socket behind a good preauth."""
     seen: list[Any] = []
-    monkeypatch.setattr(websocket, "create_connection", lambda _, **given: seen.append(given))
+
+    def connected(url: str, **given: Any) -> websocket.WebSocket:
+        seen.append(given)
+        return websocket.WebSocket()
+
+    monkeypatch.setattr(websocket, "create_connection", connected)
     granted = requests.Response()
     granted.status_code = 200
     granted._content = b'{"token": null, "param": "wsguard_token", "subject": null}'

@@ -111,6 +111,19 @@ def test_every_number_begins_with_its_unit(name: str) -> None:
     assert UNITS.match(generated.setting_texts()[name])
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_generated_parts_are_as_the_code_is(page: str) -> None:
+    """Whoever reads a checkout reads no stub; `make docs` writes them anew."""
+    assert generated.renew(PAGES[page]) == PAGES[page]
+
+
+def test_generated_part_that_is_stale_is_renewed() -> None:
+    """The control, and what stands around it is left alone."""
+    page = PAGES["refusals.md"]
+    assert "## `token_missing`" in page
+    assert generated.renew(page.replace("## `token_missing`", "## `token_gone`")) == page
+
+
 def test_configuration_page_lists_every_key_with_its_default() -> None:
     """In the order of the fields, as the code has it."""
     page = generated.fill(PAGES["configuration.md"])

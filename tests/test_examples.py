@@ -10,6 +10,7 @@ import pytest
 
 from flask_wsguard.core.tickets import Ticket
 from flask_wsguard.live.connection import Connection
+from flask_wsguard.testing import connect
 from tests.visitor import Visitor
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
@@ -111,3 +112,16 @@ def test_flask_security_password_change_and_deactivation_close_sockets() -> None
     visitor.client.post("/deactivate/alice@example.org", base_url=visitor.base)
     assert (second.code, second.reason) == (4401, "deactivated")
     assert visitor.preauth("/updates").json["reason"] == "login_required"
+
+
+def test_factory_makes_apps_whose_blueprint_is_guarded() -> None:
+    """Each app of its own, and the page's path is the whole one."""
+    scope = load("factory")
+    apps = [scope["create_app"](SECRET_KEY="k" * 32, TESTING=True) for _ in range(2)]
+    for app in apps:
+        with app.test_client() as client:
+            with client.session_transaction() as session:
+                session["_user_id"], session["_fresh"] = "alice", True
+            with connect(client, "/chat/lobby") as socket:
+                assert socket.receive() == "alice is in lobby"
+    assert "new WSGuard('/chat/lobby')" in (EXAMPLES / "factory.py").read_text(encoding="utf-8")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import sys
+from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 import flask_wsguard
 from flask_wsguard import Refusal
@@ -54,6 +58,24 @@ def test_guard_has_exactly_these_public_members() -> None:
         "verify_handshake",
     ]
     assert guard.blueprint.name == "wsguard"
+
+
+@pytest.mark.parametrize(
+    ("module", "needs", "extra"),
+    [
+        ("client", "requests", "client"),
+        ("client", "websocket", "client"),
+        ("ops.metrics", "prometheus_client", "metrics"),
+    ],
+)
+def test_module_without_its_extra_says_what_to_install(
+    module: str, needs: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three modules of the package need what not every site has; redis is a setting's."""
+    monkeypatch.setitem(sys.modules, needs, None)
+    monkeypatch.delitem(sys.modules, f"flask_wsguard.{module}", raising=False)
+    with pytest.raises(ModuleNotFoundError, match=rf'pip install "flask-wsguard\[{extra}\]"'):
+        import_module(f"flask_wsguard.{module}")
 
 
 def test_package_is_typed() -> None:

@@ -252,11 +252,32 @@ def test_next_window_sums_up_what_stayed_unsaid(
     log.write("handshake", refused, "/a", ORIGIN)
     written = [line for _, line in lines(caplog)]
     assert len(written) == 4
-    assert written[2] == "11 more refusals in the last period were counted, not written"
+    assert written[2] == (
+        "11 more refusals in the last period were counted, not written, among them: 11 of "
+        "handshake, token_missing, Origin https://example.org"
+    )
     assert "times within" not in written[3]
     clock.now += 61.0
     log.write("handshake", refused, "/a", ORIGIN)
     assert len(lines(caplog)) == 5
+
+
+def test_sum_names_what_came_most(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Three kinds; what was written in full is none of them."""
+    clock, log = Seconds(monkeypatch), RefusalLog()
+    for times, origin in ((1, "once"), (2, "twice"), (101, "often"), (4, "\n"), (3, None)):
+        for _ in range(times):
+            log.write("preauth", Refused(Refusal.NOT_JSON), "/", origin)
+    clock.now += 61.0
+    log.write("handshake", Refused(Refusal.TOKEN_MISSING), "/", "new")
+    written = [line for _, line in lines(caplog)]
+    assert written[-2] == (
+        "104 more refusals in the last period were counted, not written, among them: 98 of "
+        "preauth, not_json, Origin often, 3 of preauth, not_json, Origin \\n, 2 of preauth, "
+        "not_json, Origin (none)"
+    )
 
 
 def test_origins_past_a_thousand_share_one_count(

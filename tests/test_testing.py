@@ -144,6 +144,14 @@ def test_handshake_says_why_not_and_where(client: FlaskClient) -> None:
     assert handshake(other, "/echo").at == "preauth"  # type: ignore[union-attr]
 
 
+def test_app_whose_guard_was_never_initialised_is_told_so() -> None:
+    """In a factory ``guard.init_app(app)`` is soon forgotten."""
+    with pytest.raises(
+        LookupError, match=r"app 'bare' has no guard: call WSGuard"
+    ):
+        handshake(Flask("bare").test_client(), "/echo")
+
+
 def test_path_that_the_guard_is_not_asked_about_is_an_error(client: FlaskClient) -> None:
     """A socket that no Flask rule serves has no route to try here."""
     client.application.extensions["test_guard"].protect_path("/socket.io/")

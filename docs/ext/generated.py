@@ -1,4 +1,8 @@
-"""Parts of the manual that are made of the code: ``<!-- generated: NAME -->`` in a page."""
+"""Parts of the manual that are made of the code: ``<!-- generated: NAME -->`` in a page.
+
+Where ``<!-- end: NAME -->`` follows, the part stands in the page itself, for whoever reads it in a
+checkout: ``python -m docs.ext.generated`` writes it anew, and a test compares.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,10 @@ from flask_wsguard.core.refusals import HANDSHAKE_ONLY, PREAUTH_ONLY
 from tests.test_floors import FLOORS
 
 DOCS = Path(__file__).parents[1]
-_MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+_MARK = re.compile(r"^<!-- generated: (\w+) -->$(?!.*^<!-- end: \1 -->$)", re.M | re.S)
+_PART = re.compile(
+    r"^(<!-- generated: (\w+) -->)$.*?^(<!-- end: \2 -->)$", re.MULTILINE | re.DOTALL
+)
 
 
 def setting_texts() -> dict[str, str]:
@@ -95,7 +102,12 @@ PARTS: dict[str, Callable[[], Iterator[str]]] = {
 
 def fill(text: str) -> str:
     """Return a page with each of its marks replaced by the part that it names."""
-    return _MARK.sub(lambda mark: "\n\n".join(PARTS[mark[1]]()), text)
+    return _MARK.sub(lambda mark: "\n\n".join(PARTS[mark[1]]()), renew(text))
+
+
+def renew(text: str) -> str:
+    """Return a page whose parts that stand between two marks are as the code is now."""
+    return _PART.sub(lambda part: "\n\n".join((part[1], *PARTS[part[2]](), part[3])), text)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -106,3 +118,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
     app.connect("source-read", fill_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":
+    for page in DOCS.glob("*.md"):
+        page.write_text(renew(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -83,7 +83,7 @@ def refuse_foreign_origin(source: Source, rules: SourceRules) -> Refused | None:
         elif page.port != own.port:
             seen += "; the ports differ: a proxy that rewrites Host, or another server of this host"
     elif page and own and page.is_loopback and own.is_loopback:
-        seen += "; localhost and 127.0.0.1 are two origins: use one name in both places"
+        seen += f"; {page.host} and {own.host} are two origins: use one name in both places"
     return Refused(Refusal.ORIGIN_NOT_ALLOWED, seen)
 
 

@@ -10,7 +10,7 @@ from flask import Flask, current_app
 from ..core.case import Mark, Protected
 from ..core.refusals import Refusal, Refused
 from ..marks import mark_of, naming_view
-from ..state import EXTENSION, State, state_of
+from ..state import State, state_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,10 @@ class SocketRoute:
 def guarded_app() -> tuple[Flask, State]:
     """Return the current app and its guard. Raises ClickException where it has none."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    if EXTENSION not in app.extensions:
-        raise click.ClickException(
-            f"app {app.name!r} has no guard: call WSGuard(app), or guard.init_app(app)"
-        )
-    return app, state_of(app)
+    try:
+        return app, state_of(app)
+    except LookupError as fault:
+        raise click.ClickException(str(fault)) from None
 
 
 def socket_routes(app: Flask, state: State) -> list[SocketRoute]:

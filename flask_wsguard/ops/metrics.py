@@ -12,16 +12,22 @@ from functools import cache
 from typing import Any
 
 from flask import Flask, Response, request, request_started
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-    multiprocess,
-)
+
+try:
+    from prometheus_client import (
+        CONTENT_TYPE_LATEST,
+        REGISTRY,
+        CollectorRegistry,
+        Counter,
+        Gauge,
+        Histogram,
+        generate_latest,
+        multiprocess,
+    )
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f'{missing.name} is missing: pip install "flask-wsguard[metrics]"', name=missing.name
+    ) from None
 
 from .. import signals
 

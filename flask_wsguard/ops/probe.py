@@ -163,7 +163,9 @@ def _print(verdicts: list[Verdict], as_json: bool) -> None:
 
 def _summary(verdicts: list[Verdict]) -> str:
     if verdicts[0].verdict != OPEN:
-        return "the site's own page did not get in, so nothing is proved"
+        nobody = "login_required" in verdicts[0].what
+        hint = ": log in, with --cookie or --login" if nobody else ""
+        return f"the site's own page did not get in, so nothing is proved{hint}"
     tried = [one for one in verdicts[1:] if one.verdict != UNPROVED]
     holes = sum(one.verdict == HOLE for one in tried)
     counted = f"{len(tried)} attack{'s' * (len(tried) != 1)}, {holes} hole{'s' * (holes != 1)}"

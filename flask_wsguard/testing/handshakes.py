@@ -125,7 +125,10 @@ def preauth(
             return Granted(token, param, settings.token_carriers)
         case {"reason": str(reason), "detail": str(detail)}:
             return Refused(Refusal(reason), "preauth", detail)  # type: ignore[call-arg]
-    raise LookupError(f"another answered in preauth's place: {answer.status}")
+    raise LookupError(
+        f"another answered in preauth's place: {answer.status}. What answers every request, such "
+        "as a before_request that asks for a login, must leave the blueprint wsguard out"
+    )
 
 
 def origin_header(origin: str | None, base_url: str) -> dict[str, str]:

@@ -79,6 +79,9 @@ DETAILS: list[tuple[str, str, str | None, str]] = [
     ("localhost-and-127", "http://127.0.0.1:5000", "http://localhost:5000",
      "Origin 'http://localhost:5000', request to http://127.0.0.1:5000; localhost and 127.0.0.1 "
      "are two origins: use one name in both places"),
+    ("two-names-of-this-machine", "http://localhost:5000", "http://shop.localhost:5000",
+     "Origin 'http://shop.localhost:5000', request to http://localhost:5000; shop.localhost and "
+     "localhost are two origins: use one name in both places"),
     ("foreign", "https://example.org", "https://evil.net",
      "Origin 'https://evil.net', request to https://example.org"),
     ("null", "https://example.org", "null", "Origin 'null', request to https://example.org"),

@@ -168,7 +168,8 @@ def test_nothing_is_proved_where_the_own_page_is_refused(server: Server) -> None
         2,
         [
             "the site's own page  refused  401  preauth says login_required",
-            "the site's own page did not get in, so nothing is proved",
+            "the site's own page did not get in, so nothing is proved: log in, with --cookie or "
+            "--login",
         ],
     )
 
