@@ -553,6 +553,24 @@ def test_cookies_that_a_sibling_planted_around_others_connect_nobody(
     assert outcome.reason == "user_changed"
 
 
+def test_who_shows_a_bearer_token_is_granted_beside_a_disputed_session(app: Flask) -> None:
+    """It cannot be planted: no loader whose credential can is asked before it."""
+    guard = app.extensions["test_guard"]
+    guard.identity_loader(lambda asked: Identity("alice", User("alice")))
+
+    @guard.identity_loader(ambient=False)
+    def bearer(asked: Request) -> Identity | None:
+        return Identity("bob", User("bob")) if asked.authorization else None
+
+    alice, bob = logged_in(app), logged_in(app, "bob")
+    disputed = f"{bob.cookie_header('session')}; {alice.cookie_header('session')}"
+    assert alice.preauth("/any", cookies=disputed).json["reason"] == "user_changed"
+    shown = {"Authorization": "Bearer bobs"}
+    answer = alice.preauth("/any", cookies=disputed, headers=shown)
+    ticket = answer.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
+    assert read_ticket(ticket).user_id == "bob"
+
+
 def test_planted_remember_cookie_behind_quotes_is_the_pages_user_to_flask(app: Flask) -> None:
     """The control: Flask and Flask-Login themselves take the page for bob."""
     alice, bob = logged_in(app), logged_in(app, "bob", remember="1")
