@@ -146,9 +146,7 @@ def test_handshake_says_why_not_and_where(client: FlaskClient) -> None:
 
 def test_app_whose_guard_was_never_initialised_is_told_so() -> None:
     """In a factory ``guard.init_app(app)`` is soon forgotten."""
-    with pytest.raises(
-        LookupError, match=r"app 'bare' has no guard: call WSGuard"
-    ):
+    with pytest.raises(LookupError, match=r"app 'bare' has no guard: call WSGuard"):
         handshake(Flask("bare").test_client(), "/echo")
 
 
@@ -532,5 +530,5 @@ def test_examples_of_the_manual_pass(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(plugin)
     rest = rest.replace(plugin, "")
     pytester.makepyfile(rest)
-    pytester.syspathinsert(ROOT)
+    pytester.syspathinsert(ROOT / "docs" / "examples" / "quickstart")
     pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=5)

@@ -1,22 +1,23 @@
-"""A site's own tests of its sockets: no server, no browser."""
+"""A site's own tests of its sockets, here of the quickstart's: no server, no browser."""
 
 import pytest
+from app import app  # yours
 
 from flask_wsguard.testing import Accepted, Refused, assert_only_own_origin, connect, handshake
-from tests.sites import make_site
 
 pytest_plugins = ["flask_wsguard.testing.plugin"]  # in your conftest.py
 
 
 @pytest.fixture
 def client():
-    client = make_site().test_client()
-    client.post("/login/alice")
+    app.config["TESTING"] = True
+    client = app.test_client()
+    client.post("/login", data={"name": "alice"})
     return client
 
 
 def test_who_may_open_it(client):
-    assert handshake(client, "/echo") == Accepted("alice", frozenset({"chat:read", "chat:write"}))
+    assert handshake(client, "/echo") == Accepted("alice", frozenset())
     client.post("/logout")
     match handshake(client, "/echo"):
         case Refused(reason, at):
@@ -25,9 +26,9 @@ def test_who_may_open_it(client):
 
 def test_what_it_says(client):
     with connect(client, "/echo") as socket:
-        assert socket.receive() == "alice alice"
-        socket.send("hello")
-        assert socket.receive() == "hello"
+        assert socket.receive() == "hello alice"
+        socket.send("good morning")
+        assert socket.receive() == "good morning"
 
 
 def test_logout_closes_it(client):
@@ -43,4 +44,4 @@ def test_no_other_page_opens_it(client):
 def test_with_the_fixture(wsguard_client):
     assert wsguard_client.handshake("/echo").user_id == "alice"
     wsguard_client.assert_only_own_origin("/echo")
-    assert wsguard_client.connect("/echo").receive() == "alice alice"
+    assert wsguard_client.connect("/echo").receive() == "hello alice"

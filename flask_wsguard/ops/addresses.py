@@ -11,9 +11,11 @@ from ..core.origins import Origin
 
 
 def socket_path(_: click.Context, option: click.Parameter, path: str | None) -> str | None:
-    """Return an option's path. Raises BadParameter for one that no URL has."""
+    """Return an option's path. Raises BadParameter for one that no URL has, and for a rule."""
     if path is not None and not path.startswith("/"):
         raise click.BadParameter(f"a path begins with a slash: /{path}", param=option)
+    if path is not None and "<" in path:
+        raise click.BadParameter(f"{path} is a rule: write a path that it serves", param=option)
     return path
 
 

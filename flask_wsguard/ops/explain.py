@@ -80,7 +80,9 @@ def _explain(state: State, origin: str, mark: Mark | None, own: Origin | None) -
         return Answer(False, why + _meant(origin))
     advice = tuple(_advice(state.settings, page, mark, own))
     if own and (refused := refuse_foreign_origin(source, rules)):
-        return Answer(False, f"{refused.reason}: {sentence(refused)}", advice)
+        # Its remedy is to list the page, and that would not help here.
+        said = refused.reason.meaning if _is_useless(page, mark, own) else sentence(refused)
+        return Answer(False, f"{refused.reason}: {said}", advice)
     rule = rules.origins.rule_for(page, own)
     if rule is None and rules.origins.allows_self:
         why = f'names it, except "self" if the site is served at {page}: say so with --site {page}'
@@ -141,11 +143,19 @@ def _advice(
     entries = [entry for entry in settings.allowed_origins if entry != "self"]
     if near := get_close_matches(str(page), entries, n=1, cutoff=0.5):
         yield f"nearest rule: {near[0]!r}"
-    foreign = own is not None and not may_be_same_site(str(page), own)
-    if foreign and isinstance(mark, Protected):
+    if _is_useless(page, mark, own):
         yield f"listing it would be of no use here: {_NEVER}"
         return
     line = f"WSGUARD_ALLOWED_ORIGINS = {json.dumps([*settings.allowed_origins, str(page)])}"
     yield f"to allow it: {line}"
-    if foreign and mark is None:
+    if _is_foreign(page, own) and mark is None:
         yield f"public sockets only: {_NEVER}"
+
+
+def _is_useless(page: Origin, mark: Mark | None, own: Origin | None) -> bool:
+    """Tell whether listing a page would open nothing to it on this route."""
+    return _is_foreign(page, own) and isinstance(mark, Protected)
+
+
+def _is_foreign(page: Origin, own: Origin | None) -> bool:
+    return own is not None and not may_be_same_site(str(page), own)

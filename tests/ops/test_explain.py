@@ -111,7 +111,8 @@ ROWS: list[tuple[str, list[str], dict[str, Any], int, str]] = [
         ["https://evil.example", "--path", "/echo", *SITE],
         {},
         1,
-        f"\nlisting it would be of no use here: {NEVER}\n",
+        "refused: origin_not_allowed: Pages of this Origin may not connect.\n"
+        f"listing it would be of no use here: {NEVER}\n",
     ),
     (
         "listed-site-unknown",
@@ -162,6 +163,13 @@ ROWS: list[tuple[str, list[str], dict[str, Any], int, str]] = [
         {},
         2,
         "a path begins with a slash: /echo",
+    ),
+    (
+        "rule",
+        ["https://example.org", "--path", "/room/<int:number>"],
+        {},
+        2,
+        "/room/<int:number> is a rule: write a path that it serves",
     ),
     ("redirect", ["https://example.org", "--path", "/slash"], {}, 2, "no WebSocket route serves"),
     ("bad-site", ["https://example.org", "--site", "example.org"], {}, 2, "is not scheme://host"),
