@@ -77,8 +77,8 @@ class SocketOpener:
         """Open the socket at a ws, wss, http or https URL. Raises ConnectionRefused.
 
         ``options`` go to ``websocket.create_connection``; a ``timeout`` among them stays on the
-        open socket. Where the network fails, raises also
-        what requests raises at preauth, and OSError or WebSocketException at the handshake.
+        open socket. Where the network fails, raises also what requests raises at preauth, and
+        OSError or WebSocketException at the handshake.
         """
         parts = urlsplit(url)
         if parts.scheme not in _SCHEMES or not parts.netloc:

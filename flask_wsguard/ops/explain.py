@@ -80,8 +80,10 @@ def _explain(state: State, origin: str, mark: Mark | None, own: Origin | None) -
         return Answer(False, why + _meant(origin))
     advice = tuple(_advice(state.settings, page, mark, own))
     if own and (refused := refuse_foreign_origin(source, rules)):
-        # Its remedy is to list the page, and that would not help here.
-        said = refused.reason.meaning if _is_useless(page, mark, own) else sentence(refused)
+        said = sentence(refused)
+        if _is_useless(page, mark, own):
+            # The remedy is to list the page, and that would not help here.
+            said = f"{refused.reason.meaning} ({refused.detail})"
         return Answer(False, f"{refused.reason}: {said}", advice)
     rule = rules.origins.rule_for(page, own)
     if rule is None and rules.origins.allows_self:

@@ -111,7 +111,8 @@ ROWS: list[tuple[str, list[str], dict[str, Any], int, str]] = [
         ["https://evil.example", "--path", "/echo", *SITE],
         {},
         1,
-        "refused: origin_not_allowed: Pages of this Origin may not connect.\n"
+        "refused: origin_not_allowed: Pages of this Origin may not connect. (Origin "
+        "'https://evil.example', request to https://example.org)\n"
         f"listing it would be of no use here: {NEVER}\n",
     ),
     (
