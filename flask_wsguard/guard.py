@@ -18,7 +18,7 @@ from .errors import ConfigError, HandshakeRefused
 from .hooks import current_state, give_back_slot, guard_route, on_login, on_logout
 from .identity import Loader, Reload
 from .live.sockets import SIGN_IN_AGAIN
-from .logins import connect_logins
+from .logins import connect_logins, user_untouched
 from .marks import scopes_demanded
 from .neighbours import own_preauth_headers
 from .redaction import ACCESS_AND_ERROR_LOGS, filter_logs
@@ -146,8 +146,9 @@ class WSGuard:
 
         For sockets that no Flask rule serves, declared with ``protect_path``; ``path`` is below
         the app and defaults to the request's. Raises HandshakeRefused, and LookupError for a
-        path that is not declared. Where ``WSGUARD_ENFORCE = False`` lets a refusal through, the
-        ticket that it returns is falsy.
+        path that is not declared. What a loader writes to the session meanwhile reaches no browser.
+        Where ``WSGUARD_ENFORCE = False`` lets a refusal through, the ticket that it returns is
+        falsy.
         """
         app, state = current_state()
         environ = request.environ
@@ -157,7 +158,7 @@ class WSGuard:
         state.bus.listen()
         bound = facts.prefix_of(environ) + at.encode("utf-8").decode("latin-1")
         # A loader may log in, which would end the session that the browser has.
-        with session_untouched(current_context()):
+        with session_untouched(current_context()), user_untouched():
             outcome = gate.judge_request(state, environ, mark, bound, upgrade=False)
         if not isinstance(outcome, Refused):
             outcome = gate.spend(state, outcome.ticket) or outcome

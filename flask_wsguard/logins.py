@@ -81,6 +81,22 @@ def _without_cookie(asked: Request, name: str) -> Iterator[None]:
         vars(asked)["cookies"] = all_of_them
 
 
+@contextmanager
+def user_untouched() -> Iterator[None]:
+    """Let Flask-Login forget whom it finds meanwhile, and look again at whatever session is back.
+
+    It looks once in a request: a session that is not this browser's would stay as fresh as it says.
+    """
+    had = "_login_user" in g
+    before = g.get("_login_user")
+    try:
+        yield
+    finally:
+        g.pop("_login_user", None)
+        if had:
+            g._login_user = before
+
+
 def is_readable(value: str) -> bool:
     """Tell whether Flask-Login can compare a remember cookie: it raises where the digest is odd."""
     return value.rpartition("|")[2].isascii()

@@ -137,11 +137,7 @@ class RefusalLog:
         """Log that ``what`` (preauth, handshake) was refused at ``path`` to ``origin``."""
         times, unsaid = self._count((what, refused.reason, origin or ""))
         if unsaid:
-            _log.warning(
-                "%d more refusals in the last period were counted, not written, among them: %s",
-                unsaid.total(),
-                ", ".join(_in_words(*kind, times=n) for kind, n in unsaid.most_common(_KINDS_TOLD)),
-            )
+            _sum_up(unsaid)
         if times:
             _log.warning(
                 "%s refused: %s on %s from Origin %s: %s%s",
@@ -172,8 +168,20 @@ class RefusalLog:
         return (times if due else 0), unsaid
 
 
-def _in_words(what: str, reason: str, origin: str, *, times: int) -> str:
-    return f"{times} of {what}, {reason}, Origin {printable(origin or None)}"
+def _sum_up(unsaid: Counter[Kind]) -> None:
+    """Write how many refusals were counted, and of what kinds most.
+
+    A line for each: in one of them all an Origin could tell tales of the others.
+    """
+    _log.warning("%d more refusals in the last period were counted, not written", unsaid.total())
+    for (what, reason, origin), times in unsaid.most_common(_KINDS_TOLD):
+        _log.warning(
+            "among them %d times: %s refused: %s from Origin %s",
+            times,
+            what,
+            reason,
+            printable(origin or None),
+        )
 
 
 def accepted(path: str, user_id: str | None, origin: str | None) -> None:

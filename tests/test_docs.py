@@ -117,6 +117,24 @@ def test_generated_parts_are_as_the_code_is(page: str) -> None:
     assert generated.renew(PAGES[page]) == PAGES[page]
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_generated_parts_begin_and_end_by_one_name(page: str) -> None:
+    """What stands between two marks that do not belong together would be lost, or stay stale."""
+    marks = re.findall(r"^<!-- (generated|end): (\w+) -->$", PAGES[page], re.MULTILINE)
+    begun = [name for kind, name in marks if kind == "generated"]
+    assert len(set(begun)) == len(begun)
+    for index, (kind, name) in enumerate(marks):
+        assert kind == "generated" or marks[index - 1] == ("generated", name)
+
+
+def test_generated_part_takes_nothing_that_is_written_by_hand() -> None:
+    """A second mark before the end is a mistake, and no part."""
+    mark, end = "<!-- generated: floors -->", "<!-- end: floors -->"
+    page = f"{mark}\nby hand\n{mark}\nold\n{end}\n"
+    assert generated.renew(page).startswith(f"{mark}\nby hand\n{mark}\n")
+    assert "old" not in generated.renew(page)
+
+
 def test_generated_part_that_is_stale_is_renewed() -> None:
     """The control, and what stands around it is left alone."""
     page = PAGES["refusals.md"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cachelib.simple import SimpleCache
 from flask import Flask, Request, abort, copy_current_request_context, request, session
-from flask_login import current_user, login_user, logout_user
+from flask_login import current_user, login_fresh, login_user, logout_user
 from flask_session import Session as FlaskSession
 from flask_session.cachelib import CacheLibSessionInterface
 from flask_sock import Sock
@@ -402,6 +402,61 @@ def test_what_copies_the_context_of_preauth_keeps_the_session(app: Flask) -> Non
     with signals.preauth_granted.connected_to(hear, app):
         logged_in(app).token("/any")
     assert later[0]() == "alice"
+
+
+def test_session_that_another_browser_shows_is_stale_behind_a_handshake_verified_by_hand(
+    app: Flask,
+) -> None:
+    """Flask-Login looks once in a request: what it found for the guard must not stand for more."""
+    guard = app.extensions["test_guard"]
+    guard.protect_path("/by-hand")
+    guard.identity_loader(
+        lambda asked: Identity("alice", User("alice")) if current_user.is_authenticated else None
+    )
+    seen: list[bool] = []
+
+    @app.get("/by-hand")
+    def by_hand() -> str:
+        try:
+            guard.verify_handshake()
+        finally:
+            seen.append(current_user.is_authenticated and login_fresh())
+        return "in"
+
+    alice = logged_in(app)
+    ask = {"base_url": ORIGIN, "headers": {"Origin": ORIGIN}}
+    for agent in ("that of the login", "a thief's"):
+        token = alice.token("/by-hand")
+        query = {"wsguard_token": token}
+        if agent == "a thief's":
+            ask["headers"] = {"Origin": ORIGIN, "User-Agent": agent}
+        alice.client.get("/by-hand", query_string=query, **ask)
+    assert seen == [True, False]
+
+
+def test_user_of_a_view_stays_the_same_behind_a_handshake_verified_by_hand(app: Flask) -> None:
+    """Whom the view asked for before; a loader that logs in somebody else is the guard's alone."""
+    let_a_loader_log_in(app, "identity_loader")
+    guard = app.extensions["test_guard"]
+    guard.protect_path("/by-hand")
+    seen: list[bool] = []
+
+    @app.get("/by-hand")
+    def by_hand() -> str:
+        before = current_user._get_current_object()
+        ticket = guard.verify_handshake()
+        seen.append(current_user._get_current_object() is before)
+        return f"{ticket.user_id} {current_user.id}"
+
+    bob = logged_in(app, "bob")
+    token = bob.token("/by-hand", headers=PROXY)
+    answer = bob.client.get(
+        "/by-hand",
+        base_url=ORIGIN,
+        query_string={"wsguard_token": token},
+        headers={"Origin": ORIGIN, **PROXY},
+    )
+    assert (answer.text, seen) == ("alice bob", [True])
 
 
 def test_our_script_ends_no_session_of_a_site_that_logs_in_at_each_request(app: Flask) -> None:

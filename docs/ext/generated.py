@@ -23,8 +23,9 @@ from tests.test_floors import FLOORS
 
 DOCS = Path(__file__).parents[1]
 _MARK = re.compile(r"^<!-- generated: (\w+) -->$(?!.*^<!-- end: \1 -->$)", re.M | re.S)
+# No other mark may stand in between: what is written by hand there would be lost.
 _PART = re.compile(
-    r"^(<!-- generated: (\w+) -->)$.*?^(<!-- end: \2 -->)$", re.MULTILINE | re.DOTALL
+    r"^(<!-- generated: (\w+) -->)$(?:(?!^<!-- ).)*?^(<!-- end: \2 -->)$", re.MULTILINE | re.DOTALL
 )
 
 

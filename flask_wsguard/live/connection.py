@@ -148,8 +148,8 @@ class Connection:
         closed file: it would stay until its next ping, and a worker that is to end with it.
         """
         self.cut()
-        # A view's own object may keep anything under that name.
-        with contextlib.suppress(Exception):
+        # Of simple-websocket alone: a view's own object may keep anything under that name.
+        if hasattr(self._ws, "input_buffer"):
             self._ws.thread.join(_READER_SECONDS)
 
     def wake_from_lost_end(self) -> None:

@@ -21,14 +21,15 @@ T = TypeVar("T")
 _BUSY_SECONDS = 1.5
 _LONGEST_PAUSE = 0.025
 _POLL_SECONDS = 0.25
-# Numbers begin at the time of making, so that readers of a file that was lost read on in the next.
+# Numbers begin at the time of making, so that readers of a file that was lost read on in the next:
+# in microseconds, for no notice takes less.
 _SCHEMA = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS spent (key TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notices (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, app TEXT NOT NULL, body TEXT NOT NULL,
     until REAL NOT NULL);
-INSERT INTO sqlite_sequence (name, seq) SELECT 'notices', {milliseconds}
+INSERT INTO sqlite_sequence (name, seq) SELECT 'notices', {microseconds}
     WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'notices');
 COMMIT;
 """
@@ -151,7 +152,7 @@ class SQLiteStore:
         def once() -> None:
             is_new = not self._path.exists()
             with _opened(str(self._path)) as db:
-                db.executescript(_SCHEMA.format(milliseconds=int(time.time() * 1000)))
+                db.executescript(_SCHEMA.format(microseconds=int(time.time() * 1e6)))
                 if is_new:
                     _give_to_owner_of_folder(self._path)
                 # Locked: somebody else is switching it just now.

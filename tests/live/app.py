@@ -9,6 +9,7 @@ import gc
 import json
 import logging
 import os
+import selectors
 import sys
 import threading
 import time
@@ -35,6 +36,14 @@ from tests.sites import User, make_site
 from tests.sites import make_control as plain_control
 
 __all__ = ["make", "post_worker_init"]
+
+
+class SlowToSleep(selectors.DefaultSelector):  # type: ignore[misc, name-defined]
+    """What a reader that pings waits in; it comes late to it, as on a busy machine."""
+
+    def select(self, timeout: float | None = None) -> Any:
+        time.sleep(0.2)
+        return super().select(timeout)
 
 
 class Gate:
@@ -89,7 +98,10 @@ class Site:
 def make() -> Flask:
     """Return the site."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    app = make_site(**json.loads(os.environ.get("LIVE_CONFIG", "{}")))
+    config = json.loads(os.environ.get("LIVE_CONFIG", "{}"))
+    if config.pop("READERS_ARE_SLOW", False):
+        config["SOCK_SERVER_OPTIONS"] = {"ping_interval": 25, "selector_class": SlowToSleep}
+    app = make_site(**config)
     site = Site()
     app.extensions["test_site"] = site
     app.login_manager.user_loader(site.load)  # type: ignore[attr-defined]
@@ -174,6 +186,7 @@ def _add_controls(app: Flask, site: Site) -> None:
             pid=os.getpid(),
             held=len(state_of(app).sockets.registry),
             threads=threading.active_count(),
+            readers=sum("simple_websocket" in one.name for one in threading.enumerate()),
             ran=site.ran,
             asked=site.asked,
             events=site.events,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import selectors
 import socket
 import subprocess
 import sys
@@ -22,6 +21,8 @@ from simple_websocket import ConnectionClosed, Server
 from flask_wsguard.core.tickets import Ticket
 from flask_wsguard.live.connection import Connection
 from flask_wsguard.live.sockets import Sockets
+
+from .app import SlowToSleep
 
 ROOT = Path(__file__).parents[2]
 
@@ -319,10 +320,9 @@ def pinging(ours: socket.socket) -> Server:
     """Return a socket whose reader pings, and is just going to sleep, as slowly as when busy."""
     waits = threading.Event()
 
-    class Slow(selectors.DefaultSelector):  # type: ignore[name-defined, misc]
+    class Slow(SlowToSleep):
         def select(self, timeout: float | None = None) -> Any:
             waits.set()
-            time.sleep(0.2)
             return super().select(timeout)
 
     ws = Server({"werkzeug.socket": ours, **UPGRADE}, ping_interval=2, selector_class=Slow)

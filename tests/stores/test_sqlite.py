@@ -76,7 +76,7 @@ def test_rows_as_they_stand(tmp_path: Path, clock: Clock) -> None:
             ("wsguard:site:spent:token", 1_800_000_030.5)
         ]
         assert db.execute("SELECT * FROM notices").fetchall() == [
-            (1_800_000_000_501, "wsguard:site:", "a notice", 1_800_000_060.5)
+            (1_800_000_000_500_001, "wsguard:site:", "a notice", 1_800_000_060.5)
         ]
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
