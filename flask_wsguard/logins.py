@@ -83,9 +83,10 @@ def _without_cookie(asked: Request, name: str) -> Iterator[None]:
 
 @contextmanager
 def user_untouched() -> Iterator[None]:
-    """Let Flask-Login forget whom it finds meanwhile, and look again at whatever session is back.
+    """Let Flask-Login forget whom it finds meanwhile, beside a session that is put aside.
 
-    It looks once in a request: a session that is not this browser's would stay as fresh as it says.
+    It looks once in a request: what its session protection wrote would be gone with that session,
+    and in the one that comes back a thief's login would count as fresh.
     """
     had = "_login_user" in g
     before = g.get("_login_user")
