@@ -71,7 +71,7 @@ def test_guard_has_exactly_these_public_members() -> None:
 def test_module_without_its_extra_says_what_to_install(
     module: str, needs: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three modules of the package need what not every site has; redis is a setting's."""
+    """What not every site has; of redis a setting speaks."""
     monkeypatch.setitem(sys.modules, needs, None)
     monkeypatch.delitem(sys.modules, f"flask_wsguard.{module}", raising=False)
     with pytest.raises(ModuleNotFoundError, match=rf'pip install "flask-wsguard\[{extra}\]"'):
