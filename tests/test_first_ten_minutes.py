@@ -41,7 +41,7 @@ PLACES: list[tuple[str, str, str, str, str]] = [
         "http://127.0.0.1:5000",
         "http://localhost:5000",
         "origin_not_allowed",
-        "are two origins: use one name in both places",
+        "localhost and 127.0.0.1 are two origins: use one name in both places",
     ),
     (
         "vite-with-changeorigin",

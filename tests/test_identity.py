@@ -109,6 +109,18 @@ def test_ambient_loader_is_asked_again_at_the_handshake() -> None:
     assert connect("x=y") == "session_ended"
 
 
+def test_cookie_of_flask_logins_name_is_any_cookie_to_a_site_without_it() -> None:
+    """Nothing is hidden from its loaders: nobody compares it but they."""
+
+    def by_name(asked: Request) -> Identity | None:
+        name = asked.cookies.get("remember_token")
+        return Identity(name, name) if name else None
+
+    visitor = Visitor(site((by_name, True)))
+    answer = visitor.preauth("/hello", cookies="remember_token=x|jos\xc3\xa9")
+    assert answer.status_code == 200
+
+
 def test_loaders_are_asked_in_order_and_flask_login_last() -> None:
     """The first Identity wins."""
     app = make_site()

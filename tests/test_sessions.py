@@ -424,17 +424,19 @@ def test_session_that_another_browser_shows_is_stale_behind_a_handshake_verified
         return "in"
 
     alice = logged_in(app)
-    ask = {"base_url": ORIGIN, "headers": {"Origin": ORIGIN}}
-    for agent in ("that of the login", "a thief's"):
-        token = alice.token("/by-hand")
-        query = {"wsguard_token": token}
-        if agent == "a thief's":
-            ask["headers"] = {"Origin": ORIGIN, "User-Agent": agent}
-        alice.client.get("/by-hand", query_string=query, **ask)
+    for browser in ({}, {"User-Agent": "a thief's"}):
+        alice.client.get(
+            "/by-hand",
+            base_url=ORIGIN,
+            query_string={"wsguard_token": alice.token("/by-hand")},
+            headers={"Origin": ORIGIN, **browser},
+        )
     assert seen == [True, False]
 
 
-def test_user_of_a_view_stays_the_same_behind_a_handshake_verified_by_hand(app: Flask) -> None:
+def test_user_and_session_of_a_view_stay_the_same_behind_a_handshake_verified_by_hand(
+    app: Flask,
+) -> None:
     """Whom the view asked for before; a loader that logs in somebody else is the guard's alone."""
     let_a_loader_log_in(app, "identity_loader")
     guard = app.extensions["test_guard"]
@@ -446,6 +448,7 @@ def test_user_of_a_view_stays_the_same_behind_a_handshake_verified_by_hand(app: 
         before = current_user._get_current_object()
         ticket = guard.verify_handshake()
         seen.append(current_user._get_current_object() is before)
+        session["noted"] = True
         return f"{ticket.user_id} {current_user.id}"
 
     bob = logged_in(app, "bob")
@@ -457,6 +460,7 @@ def test_user_of_a_view_stays_the_same_behind_a_handshake_verified_by_hand(app: 
         headers={"Origin": ORIGIN, **PROXY},
     )
     assert (answer.text, seen) == ("alice bob", [True])
+    assert content(bob)["noted"], "the session is the site's own again"
 
 
 def test_our_script_ends_no_session_of_a_site_that_logs_in_at_each_request(app: Flask) -> None:
@@ -662,9 +666,9 @@ def test_cookies_beside_an_honest_login_lock_nobody_out(app: Flask, header: str)
     assert (outcome.reason, outcome.ticket.user_id) == (None, "alice")
 
 
-def whose_user_is_gone(app: Flask, **query: str) -> Visitor:
+def whose_user_is_gone(app: Flask) -> Visitor:
     """Return a visitor whose session names somebody whom the site has deleted."""
-    visitor = logged_in(app, **query)
+    visitor = logged_in(app)
     app.login_manager.user_loader(  # type: ignore[attr-defined]
         lambda user_id: None if user_id == "alice" else User(user_id)
     )

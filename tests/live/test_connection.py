@@ -366,6 +366,15 @@ def test_reader_that_pings_stays_where_its_file_is_closed_first() -> None:
         assert not ws.thread.is_alive()
 
 
+def test_thread_of_a_views_own_object_is_not_waited_for(pair: Pair) -> None:
+    """Only of simple-websocket is it known that the cut lets it leave."""
+    ws, _ = pair
+    ws.thread = SimpleNamespace(join=pytest.fail)  # type: ignore[attr-defined]
+    each = connection()
+    assert each.attach(ws)
+    each.end()
+
+
 def test_what_is_no_socket_keeps_nobody_elses_open(pair: Pair) -> None:
     """A worker of another kind, or a view's own object: one logout closes many."""
     ws, theirs = pair
